@@ -1,0 +1,195 @@
+package gatehouse
+
+import (
+	"net/url"
+	"strings"
+	"time"
+)
+
+// DeploymentType is the shape of a VictoriaMetrics: one program, or a cluster of vminsert, vmselect and vmstorage.
+type DeploymentType string
+
+const (
+	SingleNode DeploymentType = "single_node"
+	Cluster    DeploymentType = "cluster"
+)
+
+// ParseDeploymentType reads "single_node" or "cluster".
+func ParseDeploymentType(s string) (DeploymentType, error) {
+	switch t := DeploymentType(s); t {
+	case SingleNode, Cluster:
+		return t, nil
+	}
+	return "", InvalidField("type", "the deployment type %q is unknown; choose single_node or cluster", shorten(s))
+}
+
+// Label is the type as the screen shows it.
+func (t DeploymentType) Label() string {
+	if t == Cluster {
+		return "Cluster"
+	}
+	return "Single node"
+}
+
+// DefaultMaxConcurrentRequests is how many requests one token may have running at a time unless its deployment says otherwise,
+// https://docs.victoriametrics.com/victoriametrics-cloud/tiers-parameters/.
+const DefaultMaxConcurrentRequests = 600
+
+// MostConcurrentRequests bounds what a deployment may say.
+const MostConcurrentRequests = 100_000
+
+// DefaultDeploymentName is the deployment that the very first start makes.
+const DefaultDeploymentName = "default"
+
+// Deployment is one VictoriaMetrics that Gatehouse knows. A managed one is started and stopped by Gatehouse and has no URLs
+// here; a connected one runs elsewhere at the given URLs.
+type Deployment struct {
+	ID         string // UUID
+	Name       string
+	Type       DeploymentType
+	Managed    bool
+	URLs       []string // connected single node: where VictoriaMetrics answers
+	InsertURLs []string // connected cluster: vminsert
+	SelectURLs []string // connected cluster: vmselect
+	Tier       string   // name of a Tier, or empty for no limits
+	Retention  Retention
+	// MaxConcurrentRequests is the limit per token.
+	MaxConcurrentRequests int
+	CreatedAt             time.Time
+	CreatedBy             string // email of the person, or "command line"
+	// State is how the deployment was doing when a server last looked. A Change does not carry it.
+	State State
+}
+
+// Connected reports whether the deployment runs elsewhere.
+func (d Deployment) Connected() bool { return !d.Managed }
+
+// NewDeployment is the input from which a deployment is made.
+type NewDeployment struct {
+	Name                  string
+	Type                  DeploymentType
+	URLs                  []string // connected only
+	InsertURLs            []string // connected only
+	SelectURLs            []string // connected only
+	Tier                  string   // managed only
+	Retention             Retention
+	MaxConcurrentRequests int // 0 takes the tier's, or the default
+}
+
+// CheckManaged validates n as a deployment that Gatehouse runs itself.
+func (n NewDeployment) CheckManaged() error {
+	if err := n.check(); err != nil {
+		return err
+	}
+	if n.Type == Cluster {
+		return InvalidField("type", "Gatehouse runs single-node deployments itself; start your cluster and connect it by its vminsert and vmselect URLs")
+	}
+	if len(n.URLs)+len(n.InsertURLs)+len(n.SelectURLs) > 0 {
+		return InvalidField("url", "a managed deployment has no URL; connect an existing VictoriaMetrics instead")
+	}
+	if n.Tier != "" {
+		if _, ok := TierByName(n.Tier); !ok {
+			return InvalidField("tier", "the tier %q is unknown; choose one of %s", shorten(n.Tier), strings.Join(tierNames(), ", "))
+		}
+	}
+	return n.Retention.check()
+}
+
+// CheckConnected validates n as a deployment that runs elsewhere.
+func (n NewDeployment) CheckConnected() error {
+	if err := n.check(); err != nil {
+		return err
+	}
+	if n.Type == SingleNode {
+		if len(n.InsertURLs)+len(n.SelectURLs) > 0 {
+			return InvalidField("url", "insert and select URLs belong to a cluster; give the one URL of the single node, or choose the type cluster")
+		}
+		return checkURLs("url", "the URL of VictoriaMetrics", n.URLs)
+	}
+	if len(n.URLs) > 0 {
+		return InvalidField("url", "a cluster has two URLs; give the one of vminsert and the one of vmselect")
+	}
+	if err := checkURLs("insert_url", "the URL of vminsert", n.InsertURLs); err != nil {
+		return err
+	}
+	return checkURLs("select_url", "the URL of vmselect", n.SelectURLs)
+}
+
+func (n NewDeployment) check() error {
+	if err := CheckName(n.Name); err != nil {
+		return err
+	}
+	if _, err := ParseDeploymentType(string(n.Type)); err != nil {
+		return err
+	}
+	if n.MaxConcurrentRequests < 0 || n.MaxConcurrentRequests > MostConcurrentRequests {
+		return InvalidField("max_concurrent_requests", "the limit of concurrent requests is out of range; write a number from 1 to %d", MostConcurrentRequests)
+	}
+	return nil
+}
+
+func checkURLs(field, what string, urls []string) error {
+	if len(urls) == 0 {
+		return InvalidField(field, "%s is missing; write it like http://10.0.0.5:8428", what)
+	}
+	for _, u := range urls {
+		if err := checkURL(field, what, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkURL takes http and https URLs with an optional path. Credentials inside a URL are refused: URLs are shown on screen, in
+// lists and in the log.
+func checkURL(field, what, raw string) error {
+	if len(raw) > 2000 {
+		return InvalidField(field, "%s is longer than 2000 characters; shorten it", what)
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
+		// The input is not repeated: it may hold a password.
+		return InvalidField(field, "%s is not a full http or https URL; write it like http://10.0.0.5:8428", what)
+	case u.User != nil:
+		return InvalidField(field, "%s holds a user name or password, which every page and log would show; remove them", what)
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return InvalidField(field, "%s ends in a query or fragment; give only scheme, host, port and path", what)
+	case u.RawPath != "" || strings.Contains(u.Path, "//") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./"):
+		return InvalidField(field, "%s has an unusual path; give a plain one, without escapes, .. or //", what)
+	}
+	return nil
+}
+
+// Status is how a deployment is doing, as VictoriaMetrics Cloud's API spells it.
+type Status string
+
+const (
+	Provisioning Status = "PROVISIONING"
+	Running      Status = "RUNNING"
+	Failed       Status = "ERROR"
+	Stopped      Status = "STOPPED"
+)
+
+// Label is the status as the screen shows it.
+func (s Status) Label() string {
+	switch s {
+	case Provisioning:
+		return "Provisioning"
+	case Running:
+		return "Running"
+	case Failed:
+		return "Error"
+	case Stopped:
+		return "Stopped"
+	}
+	return "Unknown"
+}
+
+// State is the status with its explanation.
+type State struct {
+	Status  Status
+	Detail  string // one sentence with the remedy, for Failed and Stopped; may be empty
+	Version string // of VictoriaMetrics, such as "v1.151.0"; empty when not known
+	At      time.Time
+}

@@ -1,0 +1,108 @@
+package secret
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// KeysetFile is the usual name of the sealing key's file in the data directory.
+const KeysetFile = "keyset.json"
+
+// Sealer seals secrets for the database and opens them again, so that a stolen database file alone gives no secret. The key lives
+// outside the database, in a file that only its owner may read.
+type Sealer struct{ aead tink.AEAD }
+
+// Seal encrypts s. The result opens only with the same row, the ID of what the secret belongs to: a sealed secret copied into
+// another row is worthless there.
+func (s *Sealer) Seal(secret Secret, row string) ([]byte, error) {
+	sealed, err := s.aead.Encrypt([]byte(secret.value), []byte(row))
+	if err != nil {
+		return nil, fmt.Errorf("seal a secret: %w", err)
+	}
+	return sealed, nil
+}
+
+// Open decrypts what Seal made for the same row.
+func (s *Sealer) Open(sealed []byte, row string) (Secret, error) {
+	value, err := s.aead.Decrypt(sealed, []byte(row))
+	if err != nil {
+		return Secret{}, gatehouse.Errorf(gatehouse.Unavailable,
+			"the secret cannot be opened with this keyset; put back the keyset file that was in use when it was made, or delete the token and generate a new one").WithCause(err)
+	}
+	return Secret{string(value)}, nil
+}
+
+// LoadSealer reads the key from path. A missing file is fs.ErrNotExist.
+func LoadSealer(path string) (*Sealer, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, gatehouse.Errorf(gatehouse.Unavailable,
+			"the keyset file %s may be read by others than its owner; run: chmod 600 %s", path, path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(f))
+	if err != nil {
+		return nil, unusable(path, err)
+	}
+	primitive, err := aead.New(handle)
+	if err != nil {
+		return nil, unusable(path, err)
+	}
+	return &Sealer{primitive}, nil
+}
+
+func unusable(path string, err error) error {
+	return gatehouse.Errorf(gatehouse.Unavailable,
+		"the keyset file %s cannot be used; put back an undamaged copy of it", path).WithCause(err)
+}
+
+// CreateSealer makes a new key and stores it at path, mode 0600. It never replaces a file: of two processes that start at the
+// same time, both end up with the key of the first.
+func CreateSealer(path string) (*Sealer, error) {
+	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("make a sealing key: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".keyset-*") // mode 0600
+	if err != nil {
+		return nil, fmt.Errorf("create the keyset file: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	err = insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(tmp))
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return nil, fmt.Errorf("write the keyset file: %w", err)
+	}
+	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("store the keyset file: %w", err)
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	return LoadSealer(path)
+}
+
+// syncDir makes a new file name survive a power cut: secrets sealed with a key that is gone are lost.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

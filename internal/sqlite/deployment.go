@@ -1,0 +1,130 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"gatehouse/internal/gatehouse"
+)
+
+const deploymentColumns = `id, name, type, managed, urls, insert_urls, select_urls, tier, retention, max_concurrent_requests, created_at, created_by`
+
+// CreateDeployment stores a deployment together with its default access token.
+func (s *Store) CreateDeployment(ctx context.Context, d gatehouse.Deployment, token gatehouse.StoredToken, events ...gatehouse.AuditEvent) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		if err := insertDeployment(ctx, tx, d); err != nil {
+			return err
+		}
+		return insertToken(ctx, tx, token)
+	}, events...)
+}
+
+func insertDeployment(ctx context.Context, tx *sql.Tx, d gatehouse.Deployment) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO deployments (`+deploymentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.ID, d.Name, d.Type, d.Managed, list(d.URLs), list(d.InsertURLs), list(d.SelectURLs), d.Tier, d.Retention.String(),
+		d.MaxConcurrentRequests, micros(d.CreatedAt), d.CreatedBy)
+	return err
+}
+
+const selectDeployment = `
+	SELECT ` + deploymentColumns + `, coalesce(status, ''), coalesce(detail, ''), coalesce(version, ''), coalesce(at, 0)
+	FROM deployments LEFT JOIN deployment_states ON deployment_id = id `
+
+// Deployments lists all deployments by name.
+func (s *Store) Deployments(ctx context.Context) ([]gatehouse.Deployment, error) {
+	rows, err := s.read.QueryContext(ctx, selectDeployment+`ORDER BY name`)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return collect(rows, func(d *gatehouse.Deployment) (err error) {
+		*d, err = scanDeploymentAndState(rows)
+		return err
+	})
+}
+
+func scanDeploymentAndState(row scanner) (gatehouse.Deployment, error) {
+	var state gatehouse.State
+	var at int64
+	d, err := scanDeployment(row, &state.Status, &state.Detail, &state.Version, &at)
+	state.At = fromMicros(at)
+	d.State = state
+	return d, err
+}
+
+// FindDeployment finds a deployment by ID, or else by name.
+func (s *Store) FindDeployment(ctx context.Context, idOrName string) (gatehouse.Deployment, error) {
+	row := s.read.QueryRowContext(ctx, selectDeployment+`WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC LIMIT 1`, idOrName)
+	d, err := scanDeploymentAndState(row)
+	if errors.Is(err, sql.ErrNoRows) {
+		return d, gatehouse.Errorf(gatehouse.NotFound, "there is no deployment with this name or ID; list the deployments to see what there is")
+	}
+	return d, explain(err)
+}
+
+// EverHadDeployment reports whether there is or ever was a deployment.
+func (s *Store) EverHadDeployment(ctx context.Context) (had bool, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM marks WHERE name = 'first_deployment')`).Scan(&had)
+	return had, explain(err)
+}
+
+// DeleteDeployment removes a deployment with all its tokens.
+func (s *Store) DeleteDeployment(ctx context.Context, id string, event gatehouse.AuditEvent) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM deployments WHERE id = ?`, id)
+		return exactlyOne(result, err, "deployment")
+	}, event)
+}
+
+// SetState notes how a deployment is doing. That is an observation, not a change, and needs no audit record. For a deployment that
+// is gone it does nothing.
+func (s *Store) SetState(ctx context.Context, deploymentID string, state gatehouse.State) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO deployment_states (deployment_id, status, detail, version, at)
+			SELECT id, ?, ?, ?, ? FROM deployments WHERE id = ?
+			ON CONFLICT (deployment_id) DO UPDATE SET status = excluded.status, detail = excluded.detail, version = excluded.version, at = excluded.at`,
+			state.Status, state.Detail, state.Version, micros(state.At), deploymentID)
+		return err
+	})
+}
+
+type scanner interface{ Scan(...any) error }
+
+func scanDeployment(row scanner, more ...any) (gatehouse.Deployment, error) {
+	var d gatehouse.Deployment
+	var urls, insertURLs, selectURLs []byte
+	var retention string
+	var createdAt int64
+	err := row.Scan(append([]any{&d.ID, &d.Name, &d.Type, &d.Managed, &urls, &insertURLs, &selectURLs, &d.Tier, &retention,
+		&d.MaxConcurrentRequests, &createdAt, &d.CreatedBy}, more...)...)
+	if err != nil {
+		return d, err
+	}
+	d.CreatedAt = fromMicros(createdAt)
+	if d.Retention, err = gatehouse.ParseRetention(retention); err != nil {
+		return d, err
+	}
+	return d, errors.Join(parseList(urls, &d.URLs), parseList(insertURLs, &d.InsertURLs), parseList(selectURLs, &d.SelectURLs))
+}
+
+// list stores strings as a JSON array; there is no order or look-up among them that SQL would need.
+func list(values []string) string {
+	if len(values) == 0 {
+		return "[]"
+	}
+	text, _ := json.Marshal(values) // strings always marshal
+	return string(text)
+}
+
+func parseList(text []byte, target *[]string) error {
+	if err := json.Unmarshal(text, target); err != nil {
+		return fmt.Errorf("read a list of URLs: %w", err)
+	}
+	if len(*target) == 0 {
+		*target = nil
+	}
+	return nil
+}

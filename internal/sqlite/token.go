@@ -1,0 +1,169 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// CreateToken stores a token.
+func (s *Store) CreateToken(ctx context.Context, t gatehouse.StoredToken, event gatehouse.AuditEvent) error {
+	return s.change(ctx, func(tx *sql.Tx) error { return insertToken(ctx, tx, t) }, event)
+}
+
+func insertToken(ctx context.Context, tx *sql.Tx, t gatehouse.StoredToken) error {
+	var tenant sql.NullString
+	if t.Tenant != nil {
+		tenant = sql.NullString{String: t.Tenant.String(), Valid: true}
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO tokens (id, deployment_id, name, access, tenant, mask, hash, sealed, created_at, created_by)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.ID, t.DeploymentID, t.Name, t.Access, tenant, t.Mask, t.Hash[:], t.Sealed, micros(t.CreatedAt), t.CreatedBy)
+	return err
+}
+
+const selectToken = `
+	SELECT t.id, t.deployment_id, t.name, t.access, t.tenant, t.mask, t.created_at, t.created_by,
+		u.first_at, u.first_addr, u.first_user_agent, u.last_at, u.last_addr, u.last_user_agent
+	FROM tokens t LEFT JOIN token_uses u ON u.token_id = t.id `
+
+// Token finds a token by its ID.
+func (s *Store) Token(ctx context.Context, id string) (gatehouse.Token, error) {
+	t, err := scanToken(s.read.QueryRowContext(ctx, selectToken+`WHERE t.id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return t, noSuchToken()
+	}
+	return t, explain(err)
+}
+
+func noSuchToken() error {
+	return gatehouse.Errorf(gatehouse.NotFound, "there is no access token with this ID; it may have been deleted")
+}
+
+// tokenOrder holds the only texts that may follow ORDER BY: what comes from a user picks one of them.
+var tokenOrder = map[gatehouse.TokenSort]string{
+	gatehouse.SortByName:     "t.name COLLATE NOCASE",
+	gatehouse.SortByAccess:   "t.access",
+	gatehouse.SortByCreated:  "t.created_at",
+	gatehouse.SortByCreator:  "t.created_by",
+	gatehouse.SortByLastUsed: "coalesce(u.last_at, 0)",
+	gatehouse.SortByTenant:   "t.tenant",
+}
+
+// Tokens lists tokens of a deployment, and counts all that match, whatever the limit.
+func (s *Store) Tokens(ctx context.Context, q gatehouse.TokenQuery) (tokens []gatehouse.Token, total int, err error) {
+	where := `WHERE t.deployment_id = ?`
+	args := []any{q.DeploymentID}
+	if q.Search != "" {
+		where += ` AND t.name LIKE ? ESCAPE '\'`
+		args = append(args, "%"+likeEscaper.Replace(q.Search)+"%")
+	}
+	if q.Access != "" {
+		where += ` AND t.access = ?`
+		args = append(args, q.Access)
+	}
+	if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM tokens t `+where, args...).Scan(&total); err != nil {
+		return nil, 0, explain(err)
+	}
+	order, ok := tokenOrder[q.Sort]
+	if !ok {
+		order = tokenOrder[gatehouse.SortByCreated]
+	}
+	if q.Descending {
+		order += " DESC"
+	}
+	limit := q.Limit
+	if limit <= 0 {
+		limit = -1
+	}
+	rows, err := s.read.QueryContext(ctx, selectToken+where+` ORDER BY `+order+`, t.id LIMIT ? OFFSET ?`, append(args, limit, q.Offset)...)
+	if err != nil {
+		return nil, 0, explain(err)
+	}
+	tokens, err = collect(rows, func(t *gatehouse.Token) (err error) {
+		*t, err = scanToken(rows)
+		return err
+	})
+	return tokens, total, err
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+func scanToken(row scanner) (gatehouse.Token, error) {
+	var t gatehouse.Token
+	var tenant sql.NullString
+	var createdAt int64
+	var firstAt, lastAt sql.NullInt64
+	var firstAddr, firstAgent, lastAddr, lastAgent sql.NullString
+	err := row.Scan(&t.ID, &t.DeploymentID, &t.Name, &t.Access, &tenant, &t.Mask, &createdAt, &t.CreatedBy,
+		&firstAt, &firstAddr, &firstAgent, &lastAt, &lastAddr, &lastAgent)
+	if err != nil {
+		return t, err
+	}
+	t.CreatedAt = fromMicros(createdAt)
+	if firstAt.Valid {
+		t.FirstUse = &gatehouse.Use{At: fromMicros(firstAt.Int64), Addr: firstAddr.String, UserAgent: firstAgent.String}
+		t.LastUse = &gatehouse.Use{At: fromMicros(lastAt.Int64), Addr: lastAddr.String, UserAgent: lastAgent.String}
+	}
+	t.Tenant, err = parseTenant(tenant)
+	return t, err
+}
+
+func parseTenant(text sql.NullString) (*gatehouse.Tenant, error) {
+	if !text.Valid {
+		return nil, nil
+	}
+	tenant, err := gatehouse.ParseTenant(text.String)
+	return &tenant, err
+}
+
+// RevealToken gives the sealed secret of a token, and records that it was asked for.
+func (s *Store) RevealToken(ctx context.Context, id string, event gatehouse.AuditEvent) (sealed []byte, err error) {
+	err = s.change(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `SELECT sealed FROM tokens WHERE id = ?`, id).Scan(&sealed)
+		if errors.Is(err, sql.ErrNoRows) {
+			return noSuchToken()
+		}
+		return err
+	}, event)
+	return sealed, err
+}
+
+// RevokeToken deletes a token.
+func (s *Store) RevokeToken(ctx context.Context, id string, event gatehouse.AuditEvent) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE id = ?`, id)
+		return exactlyOne(result, err, "access token")
+	}, event)
+}
+
+// HasSecrets reports whether any sealed secret is stored.
+func (s *Store) HasSecrets(ctx context.Context) (has bool, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tokens)`).Scan(&has)
+	return has, explain(err)
+}
+
+// SaveUses notes when tokens were last used, all in one transaction. Tokens that are gone are passed over.
+func (s *Store) SaveUses(ctx context.Context, uses []gatehouse.TokenUse) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		stmt, err := tx.PrepareContext(ctx, `
+			INSERT INTO token_uses (token_id, first_at, first_addr, first_user_agent, last_at, last_addr, last_user_agent)
+			SELECT id, ?2, ?3, ?4, ?2, ?3, ?4 FROM tokens WHERE id = ?1
+			ON CONFLICT (token_id) DO UPDATE SET last_at = excluded.last_at, last_addr = excluded.last_addr, last_user_agent = excluded.last_user_agent
+			WHERE excluded.last_at >= last_at`)
+		if err != nil {
+			return err
+		}
+		defer stmt.Close()
+		for _, u := range uses {
+			if _, err := stmt.ExecContext(ctx, u.TokenID, micros(u.Use.At), u.Use.Addr, u.Use.UserAgent); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
