@@ -34,10 +34,11 @@ type Store interface {
 	SetPassword(ctx context.Context, userID, passwordHash string, event gatehouse.AuditEvent) error
 	DisableUser(ctx context.Context, userID string, event gatehouse.AuditEvent) error
 
-	CreateSession(ctx context.Context, hash gatehouse.SecretHash, userID string, at time.Time, event gatehouse.AuditEvent) error
+	CreateSession(ctx context.Context, hash gatehouse.SecretHash, userID, passwordHash string, at time.Time, event gatehouse.AuditEvent) error
 	Session(ctx context.Context, hash gatehouse.SecretHash, createdAfter, seenAfter time.Time) (u gatehouse.User, seenAt time.Time, err error)
 	TouchSession(ctx context.Context, hash gatehouse.SecretHash, at, createdAfter, seenAfter time.Time) error
 	EndSession(ctx context.Context, hash gatehouse.SecretHash, event gatehouse.AuditEvent) error
+	EndAllSessions(ctx context.Context, event gatehouse.AuditEvent) error
 
 	AddAudit(ctx context.Context, event gatehouse.AuditEvent) error
 	BackupTo(ctx context.Context, path string, event gatehouse.AuditEvent) error
@@ -54,9 +55,12 @@ type Config struct {
 	Live bool
 }
 
-// Control is the control plane.
+// Control is the control plane. It hides the store, so that nobody can go round the rules.
 type Control struct {
-	Config
+	store    Store
+	sealer   *secret.Sealer
+	sync     func(context.Context) error
+	live     bool
 	throttle *throttle
 }
 
@@ -65,7 +69,7 @@ func New(c Config) *Control {
 	if c.Publish == nil {
 		c.Publish = func(context.Context) error { return nil }
 	}
-	return &Control{Config: c, throttle: newThrottle()}
+	return &Control{store: c.Store, sealer: c.Sealer, sync: c.Publish, live: c.Live, throttle: newThrottle()}
 }
 
 // authorize is the first line of every method.
@@ -84,7 +88,7 @@ func (c *Control) publish(ctx context.Context) error {
 	// The change is stored, whether or not the client is still there to hear of it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := c.Publish(ctx); err != nil {
+	if err := c.sync(ctx); err != nil {
 		return gatehouse.Errorf(gatehouse.Unavailable, "the change is stored but not yet in force; Gatehouse keeps trying, look again in a moment").WithCause(err)
 	}
 	return nil

@@ -15,7 +15,7 @@ func (c *Control) Deployments(ctx context.Context, actor gatehouse.Actor) ([]gat
 	if err := authorize(actor, gatehouse.ViewDeployments); err != nil {
 		return nil, err
 	}
-	all, err := c.Store.Deployments(ctx)
+	all, err := c.store.Deployments(ctx)
 	for i := range all {
 		c.correctState(&all[i])
 	}
@@ -27,7 +27,7 @@ func (c *Control) Deployment(ctx context.Context, actor gatehouse.Actor, idOrNam
 	if err := authorize(actor, gatehouse.ViewDeployments); err != nil {
 		return gatehouse.Deployment{}, err
 	}
-	d, err := c.Store.FindDeployment(ctx, idOrName)
+	d, err := c.store.FindDeployment(ctx, idOrName)
 	c.correctState(&d)
 	return d, err
 }
@@ -35,11 +35,11 @@ func (c *Control) Deployment(ctx context.Context, actor gatehouse.Actor, idOrNam
 // correctState replaces the stored state where it cannot be true: a server that was killed could not say that its engines ended.
 func (c *Control) correctState(d *gatehouse.Deployment) {
 	switch {
-	case c.Live && d.State.Status == "":
+	case c.live && d.State.Status == "":
 		d.State.Status = gatehouse.Provisioning
-	case !c.Live && d.Managed:
+	case !c.live && d.Managed:
 		d.State = gatehouse.State{Status: gatehouse.Stopped, Detail: "no server runs on this data directory; start one with: gatehouse serve"}
-	case !c.Live:
+	case !c.live:
 		d.State = gatehouse.State{Detail: "no server runs on this data directory, so nobody checks"}
 	}
 }
@@ -81,7 +81,7 @@ func (c *Control) addDeployment(ctx context.Context, actor gatehouse.Actor, n ga
 	if err != nil {
 		return gatehouse.Deployment{}, err
 	}
-	if err := c.Store.CreateDeployment(ctx, d, token, deploymentEvent(actor, d), tokenEvent(actor, gatehouse.TokenCreated, token.Token)); err != nil {
+	if err := c.store.CreateDeployment(ctx, d, token, deploymentEvent(actor, d), tokenEvent(actor, gatehouse.TokenCreated, token.Token)); err != nil {
 		return gatehouse.Deployment{}, err
 	}
 	c.correctState(&d)
@@ -118,9 +118,9 @@ func maxConcurrentRequests(n gatehouse.NewDeployment) int {
 }
 
 func trimURLs(urls []string) []string {
-	trimmed := make([]string, len(urls))
-	for i, u := range urls {
-		trimmed[i] = strings.TrimRight(u, "/")
+	var trimmed []string
+	for _, u := range urls {
+		trimmed = append(trimmed, strings.TrimRight(u, "/"))
 	}
 	return trimmed
 }
@@ -131,13 +131,13 @@ func (c *Control) DeleteDeployment(ctx context.Context, actor gatehouse.Actor, i
 	if err := authorize(actor, gatehouse.ChangeDeployments); err != nil {
 		return err
 	}
-	d, err := c.Store.FindDeployment(ctx, id)
+	d, err := c.store.FindDeployment(ctx, id)
 	if err != nil {
 		return err
 	}
 	e := event(actor, gatehouse.DeploymentDeleted, d.ID, d.Name)
 	e.DeploymentID = d.ID
-	if err := c.Store.DeleteDeployment(ctx, d.ID, e); err != nil {
+	if err := c.store.DeleteDeployment(ctx, d.ID, e); err != nil {
 		return err
 	}
 	return c.publish(ctx)
@@ -146,7 +146,10 @@ func (c *Control) DeleteDeployment(ctx context.Context, actor gatehouse.Actor, i
 // EnsureDefaultDeployment makes the managed deployment "default" on the very first start. Once there has been any deployment it
 // does nothing: what was deleted stays deleted.
 func (c *Control) EnsureDefaultDeployment(ctx context.Context, actor gatehouse.Actor) error {
-	had, err := c.Store.EverHadDeployment(ctx)
+	if err := authorize(actor, gatehouse.ChangeDeployments); err != nil {
+		return err
+	}
+	had, err := c.store.EverHadDeployment(ctx)
 	if err != nil || had {
 		return err
 	}

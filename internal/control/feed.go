@@ -15,12 +15,12 @@ type Feed struct {
 // NewFeed makes a Feed.
 func NewFeed() *Feed { return &Feed{subscribers: map[chan struct{}]string{}} }
 
-// Notify wakes those who follow the deployment. It never blocks.
+// Notify wakes those who follow the deployment, or everybody when the ID is empty. It never blocks.
 func (f *Feed) Notify(deploymentID string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for ch, id := range f.subscribers {
-		if id == "" || id == deploymentID {
+		if id == "" || deploymentID == "" || id == deploymentID {
 			select {
 			case ch <- struct{}{}:
 			default: // it has a wake-up pending already

@@ -30,11 +30,23 @@ func hashPassword(password string) (string, error) {
 	if err := gatehouse.CheckPassword(password); err != nil {
 		return "", err
 	}
-	salt := make([]byte, argonSalt)
-	rand.Read(salt)
-	key := argon(password, salt, argonPasses, argonMemory, argonThreads)
+	salt := randomBytes(argonSalt)
+	return formatHash(salt, argon(password, salt, argonPasses, argonMemory, argonThreads)), nil
+}
+
+// nobody is a well-formed hash that no password fits. It is compared with where there is no user, so that an unknown email address
+// takes as long as a known one.
+var nobody = formatHash(randomBytes(argonSalt), randomBytes(argonKey))
+
+func formatHash(salt, key []byte) string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonPasses, argonThreads,
-		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)), nil
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // never fails since Go 1.24
+	return b
 }
 
 // samePassword reports whether password is the one that hash was made of.

@@ -8,34 +8,38 @@ import (
 	"gatehouse/internal/gatehouse"
 )
 
-// The delay after failed sign-ins: none for the first few, then doubling. An attempt that would have to wait longer than
-// throttlePatience is refused, so that parallel attempts gain nothing.
+// The delay between attempts to sign in: none for the first few, then doubling. An attempt that would have to wait longer than
+// throttlePatience is refused.
 const (
-	throttleFree     = 3 // failures without delay
+	accountFree      = 3  // attempts without delay
+	addressFree      = 20 // more, since an office or a proxy may stand behind one
 	throttleFirst    = time.Second
 	throttleMost     = time.Minute
 	throttlePatience = 4 * time.Second
 	throttleForget   = 15 * time.Minute
+	throttleSweep    = time.Minute // how often what is forgotten is cleared away
 )
 
-// throttle slows down whoever guesses passwords, by account and by address. It forgets with the process, which an attacker cannot
-// restart.
+// throttle slows down whoever guesses passwords, by account and by address. An attempt counts as a failure from its beginning, so
+// that many at the same time gain nothing. The throttle forgets with the process, which an attacker cannot restart.
 type throttle struct {
 	mu       sync.Mutex
-	failures map[string]*failures
+	attempts map[string]*attempts
+	swept    time.Time
 }
 
-type failures struct {
+// attempts are those of one account or address that did not succeed.
+type attempts struct {
 	count int
 	last  time.Time
 	next  time.Time // no attempt before
 }
 
-func newThrottle() *throttle { return &throttle{failures: map[string]*failures{}} }
+func newThrottle() *throttle { return &throttle{attempts: map[string]*attempts{}} }
 
-// wait returns when an attempt is allowed, or an error when that would take too long.
+// wait counts an attempt and returns when it may be made, or an error when that would take too long.
 func (t *throttle) wait(ctx context.Context, account, addr string) error {
-	delay := t.delay(keysOf(account, addr))
+	delay := t.book(account, addr)
 	if delay > throttlePatience {
 		return gatehouse.Errorf(gatehouse.Unauthenticated, "too many failed attempts; wait a minute and try again")
 	}
@@ -52,67 +56,79 @@ func (t *throttle) wait(ctx context.Context, account, addr string) error {
 	}
 }
 
-// delay books the next attempt for the keys and says how long to wait for it. Booking makes parallel attempts queue.
-func (t *throttle) delay(keys []string) time.Duration {
+// book says how long the next attempt has to wait and, unless that is too long, counts it.
+func (t *throttle) book(account, addr string) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := time.Now()
-	var longest time.Duration
-	for _, key := range keys {
-		if f := t.failures[key]; f != nil {
-			longest = max(longest, f.next.Sub(at))
+	t.sweep(at)
+	var delay time.Duration
+	for key := range keysOf(account, addr) {
+		if a := t.attempts[key]; a != nil {
+			delay = max(delay, a.next.Sub(at))
 		}
 	}
-	if longest > throttlePatience {
-		return longest
+	if delay > throttlePatience {
+		return delay
 	}
-	for _, key := range keys {
-		if f := t.failures[key]; f != nil && f.count >= throttleFree {
-			f.next = at.Add(longest + pause(f.count))
+	for key, free := range keysOf(account, addr) {
+		a := t.attempts[key]
+		if a == nil {
+			a = &attempts{}
+			t.attempts[key] = a
 		}
+		a.count++
+		a.last = at
+		a.next = at.Add(delay + pause(a.count, free))
 	}
-	return longest
+	return delay
 }
 
-// failed counts a failure against the account and the address.
-func (t *throttle) failed(account, addr string) {
+// succeeded clears the account, and takes back what the attempt counted against the address. The address keeps its failures: one
+// good password must not pay for guessing others.
+func (t *throttle) succeeded(account, addr string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at := time.Now()
-	t.forget(at)
-	for _, key := range keysOf(account, addr) {
-		f := t.failures[key]
-		if f == nil {
-			f = &failures{}
-			t.failures[key] = f
-		}
-		f.count++
-		f.last = at
-		f.next = at.Add(pause(f.count))
-	}
-}
-
-// succeeded clears the account. The address stays: one good password must not pay for guessing others.
-func (t *throttle) succeeded(account string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.failures, keysOf(account, "")[0])
-}
-
-// forget drops old entries, so that the memory stays bounded by the attempts of the last minutes.
-func (t *throttle) forget(at time.Time) {
-	for key, f := range t.failures {
-		if at.Sub(f.last) > throttleForget {
-			delete(t.failures, key)
+	delete(t.attempts, accountKey(account))
+	key := addressKey(addr)
+	if a := t.attempts[key]; a != nil {
+		if a.count--; a.count <= 0 {
+			delete(t.attempts, key)
+		} else {
+			a.next = time.Now().Add(pause(a.count, addressFree))
 		}
 	}
 }
 
-func keysOf(account, addr string) []string { return []string{"account " + account, "address " + addr} }
+// sweep drops old entries, so that the memory stays bounded by the attempts of the last minutes.
+func (t *throttle) sweep(at time.Time) {
+	if at.Sub(t.swept) < throttleSweep {
+		return
+	}
+	t.swept = at
+	for key, a := range t.attempts {
+		if at.Sub(a.last) > throttleForget {
+			delete(t.attempts, key)
+		}
+	}
+}
 
-func pause(count int) time.Duration {
-	if count < throttleFree {
+func accountKey(account string) string { return "account " + account }
+func addressKey(addr string) string    { return "address " + addr }
+
+// keysOf gives what an attempt counts against, each with its free attempts. Without an account, it is the address alone.
+func keysOf(account, addr string) map[string]int {
+	keys := map[string]int{addressKey(addr): addressFree}
+	if account != "" {
+		keys[accountKey(account)] = accountFree
+	}
+	return keys
+}
+
+// pause is the time after the attempt with this number.
+func pause(count, free int) time.Duration {
+	if count < free {
 		return 0
 	}
-	return min(throttleMost, throttleFirst<<min(count-throttleFree, 16))
+	return min(throttleMost, throttleFirst<<min(count-free, 16))
 }

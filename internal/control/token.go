@@ -14,7 +14,7 @@ func (c *Control) CreateToken(ctx context.Context, actor gatehouse.Actor, n gate
 	if err := authorize(actor, gatehouse.ChangeTokens); err != nil {
 		return gatehouse.Token{}, secret.Secret{}, err
 	}
-	d, err := c.Store.FindDeployment(ctx, n.DeploymentID)
+	d, err := c.store.FindDeployment(ctx, n.DeploymentID)
 	if err != nil {
 		return gatehouse.Token{}, secret.Secret{}, err
 	}
@@ -26,7 +26,7 @@ func (c *Control) CreateToken(ctx context.Context, actor gatehouse.Actor, n gate
 	if err != nil {
 		return gatehouse.Token{}, secret.Secret{}, err
 	}
-	if err := c.Store.CreateToken(ctx, stored, tokenEvent(actor, gatehouse.TokenCreated, stored.Token)); err != nil {
+	if err := c.store.CreateToken(ctx, stored, tokenEvent(actor, gatehouse.TokenCreated, stored.Token)); err != nil {
 		return gatehouse.Token{}, secret.Secret{}, err
 	}
 	return stored.Token, value, c.publish(ctx)
@@ -39,7 +39,7 @@ func (c *Control) mint(actor gatehouse.Actor, n gatehouse.NewToken) (gatehouse.S
 		ID: uuid.NewString(), DeploymentID: n.DeploymentID, Name: n.Name, Access: n.Access, Tenant: n.Tenant,
 		Mask: value.Mask(), CreatedAt: now(), CreatedBy: actor.Creator(),
 	}
-	sealed, err := c.Sealer.Seal(value, t.ID)
+	sealed, err := c.sealer.Seal(value, t.ID)
 	return gatehouse.StoredToken{Token: t, Hash: value.Hash(), Sealed: sealed}, value, err
 }
 
@@ -48,7 +48,7 @@ func (c *Control) Tokens(ctx context.Context, actor gatehouse.Actor, q gatehouse
 	if err := authorize(actor, gatehouse.ViewTokens); err != nil {
 		return nil, 0, err
 	}
-	return c.Store.Tokens(ctx, q)
+	return c.store.Tokens(ctx, q)
 }
 
 // Token finds an access token, without its secret.
@@ -56,7 +56,7 @@ func (c *Control) Token(ctx context.Context, actor gatehouse.Actor, id string) (
 	if err := authorize(actor, gatehouse.ViewTokens); err != nil {
 		return gatehouse.Token{}, err
 	}
-	return c.Store.Token(ctx, id)
+	return c.store.Token(ctx, id)
 }
 
 // RevealToken gives the secret of an access token. That is recorded.
@@ -64,15 +64,15 @@ func (c *Control) RevealToken(ctx context.Context, actor gatehouse.Actor, id str
 	if err := authorize(actor, gatehouse.RevealTokens); err != nil {
 		return secret.Secret{}, err
 	}
-	t, err := c.Store.Token(ctx, id)
+	t, err := c.store.Token(ctx, id)
 	if err != nil {
 		return secret.Secret{}, err
 	}
-	sealed, err := c.Store.RevealToken(ctx, t.ID, tokenEvent(actor, gatehouse.TokenRevealed, t))
+	sealed, err := c.store.RevealToken(ctx, t.ID, tokenEvent(actor, gatehouse.TokenRevealed, t))
 	if err != nil {
 		return secret.Secret{}, err
 	}
-	return c.Sealer.Open(sealed, t.ID)
+	return c.sealer.Open(sealed, t.ID)
 }
 
 // RevokeToken deletes an access token. The next request with it fails, and those that are running are cut off.
@@ -80,11 +80,11 @@ func (c *Control) RevokeToken(ctx context.Context, actor gatehouse.Actor, id str
 	if err := authorize(actor, gatehouse.ChangeTokens); err != nil {
 		return err
 	}
-	t, err := c.Store.Token(ctx, id)
+	t, err := c.store.Token(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := c.Store.RevokeToken(ctx, t.ID, tokenEvent(actor, gatehouse.TokenRevoked, t)); err != nil {
+	if err := c.store.RevokeToken(ctx, t.ID, tokenEvent(actor, gatehouse.TokenRevoked, t)); err != nil {
 		return err
 	}
 	return c.publish(ctx)

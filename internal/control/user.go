@@ -45,18 +45,18 @@ func (c *Control) addUser(ctx context.Context, actor gatehouse.Actor, n NewUser,
 	u := gatehouse.User{ID: uuid.NewString(), Email: email, Role: n.Role, CreatedAt: now()}
 	e := event(actor, gatehouse.UserCreated, u.ID, u.Email)
 	e.Details = map[string]string{"role": string(u.Role)}
-	return u, c.Store.CreateUser(ctx, u, hash, onlyFirst, e)
+	return u, c.store.CreateUser(ctx, u, hash, onlyFirst, e)
 }
 
 // HasUsers reports whether there is any user. Nobody needs a right to know: the console shows another page until there is one.
-func (c *Control) HasUsers(ctx context.Context) (bool, error) { return c.Store.HasUsers(ctx) }
+func (c *Control) HasUsers(ctx context.Context) (bool, error) { return c.store.HasUsers(ctx) }
 
 // Users lists all users by email address.
 func (c *Control) Users(ctx context.Context, actor gatehouse.Actor) ([]gatehouse.User, error) {
 	if err := authorize(actor, gatehouse.ManageUsers); err != nil {
 		return nil, err
 	}
-	return c.Store.Users(ctx)
+	return c.store.Users(ctx)
 }
 
 // SetPassword gives a user a new password and ends all their sessions.
@@ -69,7 +69,7 @@ func (c *Control) SetPassword(ctx context.Context, actor gatehouse.Actor, email,
 	if err != nil {
 		return err
 	}
-	return c.Store.SetPassword(ctx, u.ID, hash, event(actor, gatehouse.UserPasswordSet, u.ID, u.Email))
+	return c.store.SetPassword(ctx, u.ID, hash, event(actor, gatehouse.UserPasswordSet, u.ID, u.Email))
 }
 
 // DisableUser shuts a user out, at once also where they are signed in. The last admin cannot be disabled.
@@ -78,7 +78,7 @@ func (c *Control) DisableUser(ctx context.Context, actor gatehouse.Actor, email 
 	if err != nil {
 		return err
 	}
-	return c.Store.DisableUser(ctx, u.ID, event(actor, gatehouse.UserDisabled, u.ID, u.Email))
+	return c.store.DisableUser(ctx, u.ID, event(actor, gatehouse.UserDisabled, u.ID, u.Email))
 }
 
 func (c *Control) userToManage(ctx context.Context, actor gatehouse.Actor, email string) (gatehouse.User, error) {
@@ -89,6 +89,6 @@ func (c *Control) userToManage(ctx context.Context, actor gatehouse.Actor, email
 	if err != nil {
 		return gatehouse.User{}, err
 	}
-	u, _, err := c.Store.UserByEmail(ctx, email)
+	u, _, err := c.store.UserByEmail(ctx, email)
 	return u, err
 }

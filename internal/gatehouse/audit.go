@@ -19,6 +19,7 @@ const (
 	SignedOut           Action = "user.signed_out"
 	SignInFailed        Action = "user.sign_in_failed"
 	BackedUp            Action = "backup.made"
+	Restored            Action = "backup.restored"
 )
 
 // AuditEvent is one record of the audit log. It never holds a secret.

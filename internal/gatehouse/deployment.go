@@ -2,6 +2,7 @@ package gatehouse
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -68,12 +69,12 @@ func (d Deployment) Connected() bool { return !d.Managed }
 type NewDeployment struct {
 	Name                  string
 	Type                  DeploymentType
-	URLs                  []string // connected only
-	InsertURLs            []string // connected only
-	SelectURLs            []string // connected only
-	Tier                  string   // managed only
-	Retention             Retention
-	MaxConcurrentRequests int // 0 takes the tier's, or the default
+	URLs                  []string  // connected only
+	InsertURLs            []string  // connected only
+	SelectURLs            []string  // connected only
+	Tier                  string    // managed only
+	Retention             Retention // managed only
+	MaxConcurrentRequests int       // 0 takes the tier's, or the default
 }
 
 // CheckManaged validates n as a deployment that Gatehouse runs itself.
@@ -99,6 +100,9 @@ func (n NewDeployment) CheckManaged() error {
 func (n NewDeployment) CheckConnected() error {
 	if err := n.check(); err != nil {
 		return err
+	}
+	if n.Tier != "" || n.Retention != (Retention{}) {
+		return InvalidField("tier", "a connected deployment has no tier and no retention here; set its limits where it runs")
 	}
 	if n.Type == SingleNode {
 		if len(n.InsertURLs)+len(n.SelectURLs) > 0 {
@@ -153,12 +157,19 @@ func checkURL(field, what, raw string) error {
 		return InvalidField(field, "%s is not a full http or https URL; write it like http://10.0.0.5:8428", what)
 	case u.User != nil:
 		return InvalidField(field, "%s holds a user name or password, which every page and log would show; remove them", what)
-	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+	case !validPort(u.Port()):
+		return InvalidField(field, "%s has no valid port; write a number from 1 to 65535", what)
+	case strings.ContainsAny(raw, "?#"): // also an empty one, which url.URL does not keep
 		return InvalidField(field, "%s ends in a query or fragment; give only scheme, host, port and path", what)
-	case u.RawPath != "" || strings.Contains(u.Path, "//") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./"):
+	case strings.Contains(u.EscapedPath(), "%") || strings.Contains(u.Path, "//") || strings.Contains(u.Path+"/", "/../") || strings.Contains(u.Path+"/", "/./"):
 		return InvalidField(field, "%s has an unusual path; give a plain one, without escapes, .. or //", what)
 	}
 	return nil
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 // Status is how a deployment is doing, as VictoriaMetrics Cloud's API spells it.

@@ -35,9 +35,12 @@ func (r Retention) check() error {
 	if r == (Retention{}) {
 		return nil
 	}
-	most := uint32(mostRetentionMonths)
-	if r.Unit == "d" {
+	most := uint32(0)
+	switch r.Unit {
+	case "d":
 		most = mostRetentionMonths * 30
+	case "m":
+		most = mostRetentionMonths
 	}
 	if r.Value == 0 || r.Value > most {
 		return InvalidField("retention", "the retention is out of range; write 1d to %dd, or 1m to %dm", mostRetentionMonths*30, mostRetentionMonths)

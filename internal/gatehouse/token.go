@@ -17,6 +17,7 @@ type Token struct {
 	CreatedBy    string // email of the person, or "command line"
 	FirstUse     *Use   // nil: never used
 	LastUse      *Use   // nil: never used
+	Broken       bool   // its row in the database is damaged: the access endpoint leaves it out, and it can only be deleted
 }
 
 // Use is one request that came with a token.

@@ -25,7 +25,7 @@ type Sealer struct{ aead tink.AEAD }
 // Seal encrypts s. The result opens only with the same row, the ID of what the secret belongs to: a sealed secret copied into
 // another row is worthless there.
 func (s *Sealer) Seal(secret Secret, row string) ([]byte, error) {
-	sealed, err := s.aead.Encrypt([]byte(secret.value), []byte(row))
+	sealed, err := s.aead.Encrypt([]byte(secret.Reveal()), []byte(row))
 	if err != nil {
 		return nil, fmt.Errorf("seal a secret: %w", err)
 	}
@@ -39,12 +39,17 @@ func (s *Sealer) Open(sealed []byte, row string) (Secret, error) {
 		return Secret{}, gatehouse.Errorf(gatehouse.Unavailable,
 			"the secret cannot be opened with this keyset; put back the keyset file that was in use when it was made, or delete the token and generate a new one").WithCause(err)
 	}
-	return Secret{string(value)}, nil
+	return From(string(value)), nil
 }
 
 // LoadSealer reads the key from path. A missing file is fs.ErrNotExist.
 func LoadSealer(path string) (*Sealer, error) {
-	info, err := os.Stat(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
@@ -52,11 +57,6 @@ func LoadSealer(path string) (*Sealer, error) {
 		return nil, gatehouse.Errorf(gatehouse.Unavailable,
 			"the keyset file %s may be read by others than its owner; run: chmod 600 %s", path, path)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(f))
 	if err != nil {
 		return nil, unusable(path, err)
@@ -73,6 +73,11 @@ func unusable(path string, err error) error {
 		"the keyset file %s cannot be used; put back an undamaged copy of it", path).WithCause(err)
 }
 
+func unwritable(path string, err error) error {
+	return gatehouse.Errorf(gatehouse.Unavailable,
+		"the keyset file %s cannot be written; see that its folder exists, is writable and has free space", path).WithCause(err)
+}
+
 // CreateSealer makes a new key and stores it at path, mode 0600. It never replaces a file: of two processes that start at the
 // same time, both end up with the key of the first.
 func CreateSealer(path string) (*Sealer, error) {
@@ -82,18 +87,18 @@ func CreateSealer(path string) (*Sealer, error) {
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".keyset-*") // mode 0600
 	if err != nil {
-		return nil, fmt.Errorf("create the keyset file: %w", err)
+		return nil, unwritable(path, err)
 	}
 	defer os.Remove(tmp.Name())
 	err = insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(tmp))
 	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return nil, fmt.Errorf("write the keyset file: %w", err)
+		return nil, unwritable(path, err)
 	}
 	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("store the keyset file: %w", err)
+		return nil, unwritable(path, err)
 	}
 	if err := syncDir(filepath.Dir(path)); err != nil {
-		return nil, err
+		return nil, unwritable(path, err)
 	}
 	return LoadSealer(path)
 }

@@ -8,7 +8,9 @@ package secret
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
 	"strings"
 
@@ -37,31 +39,39 @@ const Pattern = `\bvma[tk]_[0-9A-Za-z]{38}\b`
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // Secret is a secret in memory. Every way of printing it gives the mask; only Reveal gives the value.
-type Secret struct{ value string }
+type Secret struct {
+	// value stands behind a pointer, since fmt prints the unexported fields of other structs without asking their methods.
+	value *string
+}
 
 // New makes a secret from the operating system's randomness.
 func New(kind Kind) Secret {
 	body := string(kind) + randomBase62(randomLength)
-	return Secret{body + checksum(body)}
+	return From(body + checksum(body))
 }
 
 // From wraps a value that exists already.
-func From(value string) Secret { return Secret{value} }
+func From(value string) Secret { return Secret{&value} }
 
 // Reveal gives the value. Each call stands at a place where a person or client asked for it.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // Mask gives the first four random characters.
-func (s Secret) Mask() string { return Mask(s.value) }
+func (s Secret) Mask() string { return Mask(s.Reveal()) }
 
 // Hash gives the look-up key.
-func (s Secret) Hash() gatehouse.SecretHash { return Hash(s.value) }
+func (s Secret) Hash() gatehouse.SecretHash { return Hash(s.Reveal()) }
 
-// String hides the value from %s and %v.
+// String gives the mask and dots.
 func (s Secret) String() string { return s.Mask() + "••••" }
 
-// GoString hides the value from %#v.
-func (s Secret) GoString() string { return s.String() }
+// Format hides the value from every verb of fmt.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue hides the value from slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -45,13 +45,27 @@ func (s *Store) Deployments(ctx context.Context) ([]gatehouse.Deployment, error)
 	})
 }
 
+// scanDeploymentAndState reads a deployment for people. One whose row is damaged comes as Failed, so that it can be seen and deleted.
 func scanDeploymentAndState(row scanner) (gatehouse.Deployment, error) {
 	var state gatehouse.State
 	var at int64
 	d, err := scanDeployment(row, &state.Status, &state.Detail, &state.Version, &at)
-	state.At = fromMicros(at)
+	if at != 0 {
+		state.At = fromMicros(at)
+	}
 	d.State = state
-	return d, err
+	if err != nil {
+		d.State = gatehouse.State{Status: gatehouse.Failed, Detail: "its row in the database is damaged, so it lets nobody in; delete it and make it again"}
+	}
+	return d, unlessRead(d.ID, err)
+}
+
+// unlessRead passes over the error of a row of which at least the ID could be read.
+func unlessRead(id string, err error) error {
+	if id != "" {
+		return nil
+	}
+	return err
 }
 
 // FindDeployment finds a deployment by ID, or else by name.
@@ -104,6 +118,9 @@ func scanDeployment(row scanner, more ...any) (gatehouse.Deployment, error) {
 		return d, err
 	}
 	d.CreatedAt = fromMicros(createdAt)
+	if _, err := gatehouse.ParseDeploymentType(string(d.Type)); err != nil {
+		return d, err
+	}
 	if d.Retention, err = gatehouse.ParseRetention(retention); err != nil {
 		return d, err
 	}

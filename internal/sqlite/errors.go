@@ -18,12 +18,13 @@ func explain(err error) error {
 	if err == nil || errors.As(err, &known) || !errors.As(err, &e) {
 		return err
 	}
-	unavailable := func(format string) error {
-		return gatehouse.Errorf(gatehouse.Unavailable, "%s", format).WithCause(err)
+	unavailable := func(message string) error {
+		return &gatehouse.Error{Code: gatehouse.Unavailable, Message: message, Cause: err}
+	}
+	if e.Code == sqlite3.ErrFull || e.SystemErrno == syscall.ENOSPC || e.SystemErrno == syscall.EDQUOT {
+		return unavailable("the disk is full, so nothing was changed; free some space in the data directory and try again")
 	}
 	switch e.Code {
-	case sqlite3.ErrFull:
-		return unavailable("the disk is full, so nothing was changed; free some space in the data directory and try again")
 	case sqlite3.ErrBusy, sqlite3.ErrLocked:
 		return unavailable("the database is busy with another process, so nothing was changed; try again")
 	case sqlite3.ErrReadonly, sqlite3.ErrPerm, sqlite3.ErrAuth:
@@ -35,9 +36,6 @@ func explain(err error) error {
 	case sqlite3.ErrCantOpen:
 		return unavailable("the database cannot be opened; check that the data directory exists and is writable")
 	case sqlite3.ErrIoErr:
-		if e.SystemErrno == syscall.ENOSPC {
-			return unavailable("the disk is full, so nothing was changed; free some space in the data directory and try again")
-		}
 		return unavailable("the disk reports an error, so nothing was changed; check the disk of the data directory")
 	case sqlite3.ErrConstraint:
 		return explainConstraint(e)

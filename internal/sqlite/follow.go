@@ -87,8 +87,9 @@ func (n note) follow(ctx context.Context, tx *sql.Tx, apply func(gatehouse.Chang
 	case "gone_deployment":
 		apply(gatehouse.Change{GoneDeployment: n.id})
 	case "gone_token":
-		hash := gatehouse.SecretHash(n.hash)
-		apply(gatehouse.Change{GoneToken: &hash})
+		if len(n.hash) == len(gatehouse.SecretHash{}) { // a broken row never was in the table
+			apply(gatehouse.Change{GoneToken: (*gatehouse.SecretHash)(n.hash)})
+		}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
@@ -66,16 +67,35 @@ func open(path string, connections int, settings string) *sql.DB {
 // checkFile finds, before SQLite touches anything, what SQLite would report in words that help nobody. It also makes the file
 // itself, since SQLite would create it readable by everybody.
 func checkFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		err = f.Close()
+	} else if errors.Is(err, fs.ErrExist) {
+		err = checkAccess(path)
+	}
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, fs.ErrPermission):
 		return gatehouse.Errorf(gatehouse.Unavailable, "the database %s cannot be opened for writing; make it and its folder writable for this user", path).WithCause(err)
 	case errors.Is(err, fs.ErrNotExist):
-		return gatehouse.Errorf(gatehouse.Unavailable, "the data directory %s does not exist; create it or give another with --data-dir", filepath.Dir(path))
-	case err != nil:
-		return gatehouse.Errorf(gatehouse.Unavailable, "the database %s cannot be opened; check the path and the disk", path).WithCause(err)
+		return gatehouse.Errorf(gatehouse.Unavailable, "the data directory %s does not exist; create it or give another with --data-dir", filepath.Dir(path)).WithCause(err)
 	}
-	return f.Close()
+	return gatehouse.Errorf(gatehouse.Unavailable, "the database %s cannot be opened; check the path and the disk", path).WithCause(err)
+}
+
+// checkAccess asks by name whether the file may be read and written. To open and close it here would end the locks of a store that
+// this process has open on it, https://www.sqlite.org/howtocorrupt.html.
+func checkAccess(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is not a regular file")
+	}
+	const read, write = 4, 2
+	return syscall.Access(path, read|write)
 }
 
 // checkOwner refuses a database of another program, or of a newer Gatehouse, before any setting is written into it.

@@ -45,13 +45,14 @@ func noSuchToken() error {
 }
 
 // tokenOrder holds the only texts that may follow ORDER BY: what comes from a user picks one of them.
-var tokenOrder = map[gatehouse.TokenSort]string{
-	gatehouse.SortByName:     "t.name COLLATE NOCASE",
-	gatehouse.SortByAccess:   "t.access",
-	gatehouse.SortByCreated:  "t.created_at",
-	gatehouse.SortByCreator:  "t.created_by",
-	gatehouse.SortByLastUsed: "coalesce(u.last_at, 0)",
-	gatehouse.SortByTenant:   "t.tenant",
+var tokenOrder = map[gatehouse.TokenSort][]string{
+	gatehouse.SortByName:     {"t.name COLLATE NOCASE"},
+	gatehouse.SortByAccess:   {"t.access"},
+	gatehouse.SortByCreated:  {"t.created_at"},
+	gatehouse.SortByCreator:  {"t.created_by"},
+	gatehouse.SortByLastUsed: {"coalesce(u.last_at, 0)"},
+	// As numbers: the cast reads the account, and of two projects of an account the shorter one is the smaller one.
+	gatehouse.SortByTenant: {"CAST(t.tenant AS INTEGER)", "length(t.tenant)", "t.tenant"},
 }
 
 // Tokens lists tokens of a deployment, and counts all that match, whatever the limit.
@@ -59,8 +60,8 @@ func (s *Store) Tokens(ctx context.Context, q gatehouse.TokenQuery) (tokens []ga
 	where := `WHERE t.deployment_id = ?`
 	args := []any{q.DeploymentID}
 	if q.Search != "" {
-		where += ` AND t.name LIKE ? ESCAPE '\'`
-		args = append(args, "%"+likeEscaper.Replace(q.Search)+"%")
+		where += ` AND instr(lower(t.name), lower(?)) > 0`
+		args = append(args, q.Search)
 	}
 	if q.Access != "" {
 		where += ` AND t.access = ?`
@@ -69,18 +70,11 @@ func (s *Store) Tokens(ctx context.Context, q gatehouse.TokenQuery) (tokens []ga
 	if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM tokens t `+where, args...).Scan(&total); err != nil {
 		return nil, 0, explain(err)
 	}
-	order, ok := tokenOrder[q.Sort]
-	if !ok {
-		order = tokenOrder[gatehouse.SortByCreated]
-	}
-	if q.Descending {
-		order += " DESC"
-	}
 	limit := q.Limit
 	if limit <= 0 {
 		limit = -1
 	}
-	rows, err := s.read.QueryContext(ctx, selectToken+where+` ORDER BY `+order+`, t.id LIMIT ? OFFSET ?`, append(args, limit, q.Offset)...)
+	rows, err := s.read.QueryContext(ctx, selectToken+where+orderBy(q)+` LIMIT ? OFFSET ?`, append(args, limit, q.Offset)...)
 	if err != nil {
 		return nil, 0, explain(err)
 	}
@@ -91,8 +85,19 @@ func (s *Store) Tokens(ctx context.Context, q gatehouse.TokenQuery) (tokens []ga
 	return tokens, total, err
 }
 
-var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+func orderBy(q gatehouse.TokenQuery) string {
+	columns, ok := tokenOrder[q.Sort]
+	if !ok {
+		columns = tokenOrder[gatehouse.SortByCreated]
+	}
+	direction := ""
+	if q.Descending {
+		direction = " DESC"
+	}
+	return ` ORDER BY ` + strings.Join(columns, direction+", ") + direction + `, t.id`
+}
 
+// scanToken reads a token. One whose row is damaged comes as Broken, so that it can be seen and deleted.
 func scanToken(row scanner) (gatehouse.Token, error) {
 	var t gatehouse.Token
 	var tenant sql.NullString
@@ -101,16 +106,19 @@ func scanToken(row scanner) (gatehouse.Token, error) {
 	var firstAddr, firstAgent, lastAddr, lastAgent sql.NullString
 	err := row.Scan(&t.ID, &t.DeploymentID, &t.Name, &t.Access, &tenant, &t.Mask, &createdAt, &t.CreatedBy,
 		&firstAt, &firstAddr, &firstAgent, &lastAt, &lastAddr, &lastAgent)
-	if err != nil {
-		return t, err
+	if err == nil {
+		_, err = gatehouse.ParseAccess(string(t.Access))
 	}
+	if err == nil {
+		t.Tenant, err = parseTenant(tenant)
+	}
+	t.Broken = err != nil
 	t.CreatedAt = fromMicros(createdAt)
 	if firstAt.Valid {
 		t.FirstUse = &gatehouse.Use{At: fromMicros(firstAt.Int64), Addr: firstAddr.String, UserAgent: firstAgent.String}
 		t.LastUse = &gatehouse.Use{At: fromMicros(lastAt.Int64), Addr: lastAddr.String, UserAgent: lastAgent.String}
 	}
-	t.Tenant, err = parseTenant(tenant)
-	return t, err
+	return t, unlessRead(t.ID, err)
 }
 
 func parseTenant(text sql.NullString) (*gatehouse.Tenant, error) {
@@ -118,7 +126,10 @@ func parseTenant(text sql.NullString) (*gatehouse.Tenant, error) {
 		return nil, nil
 	}
 	tenant, err := gatehouse.ParseTenant(text.String)
-	return &tenant, err
+	if err != nil {
+		return nil, err
+	}
+	return &tenant, nil
 }
 
 // RevealToken gives the sealed secret of a token, and records that it was asked for.

@@ -76,11 +76,14 @@ func (s *Store) DisableUser(ctx context.Context, userID string, event gatehouse.
 		if err := exactlyOne(result, err, "user"); err != nil {
 			return err
 		}
-		var left bool
-		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE role = 'admin' AND disabled = 0)`).Scan(&left); err != nil {
+		var last bool
+		err = tx.QueryRowContext(ctx, `
+			SELECT role = 'admin' AND NOT EXISTS (SELECT 1 FROM users WHERE role = 'admin' AND disabled = 0) FROM users WHERE id = ?`,
+			userID).Scan(&last)
+		if err != nil {
 			return err
 		}
-		if !left {
+		if last {
 			return gatehouse.Errorf(gatehouse.Conflict, "this is the last admin; create another one first")
 		}
 		return endSessions(ctx, tx, userID)
@@ -92,12 +95,15 @@ func endSessions(ctx context.Context, tx *sql.Tx, userID string) error {
 	return err
 }
 
-// CreateSession stores a session of a user under the hash of its ID.
-func (s *Store) CreateSession(ctx context.Context, hash gatehouse.SecretHash, userID string, at time.Time, event gatehouse.AuditEvent) error {
+// CreateSession stores a session of a user under the hash of its ID, if passwordHash is still theirs: a password may be changed, or
+// a user disabled, while the old password is being checked.
+func (s *Store) CreateSession(ctx context.Context, hash gatehouse.SecretHash, userID, passwordHash string, at time.Time, event gatehouse.AuditEvent) error {
 	return s.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (hash, user_id, created_at, seen_at) VALUES (?, ?, ?, ?)`,
-			hash[:], userID, micros(at), micros(at))
-		return err
+		result, err := tx.ExecContext(ctx, `
+			INSERT INTO sessions (hash, user_id, created_at, seen_at)
+			SELECT ?1, id, ?3, ?3 FROM users WHERE id = ?2 AND password_hash = ?4 AND disabled = 0`,
+			hash[:], userID, micros(at), passwordHash)
+		return exactlyOne(result, err, "user with this password")
 	}, event)
 }
 
@@ -131,6 +137,14 @@ func (s *Store) EndSession(ctx context.Context, hash gatehouse.SecretHash, event
 	return s.change(ctx, func(tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE hash = ?`, hash[:])
 		return exactlyOne(result, err, "session")
+	}, event)
+}
+
+// EndAllSessions deletes every session.
+func (s *Store) EndAllSessions(ctx context.Context, event gatehouse.AuditEvent) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM sessions`)
+		return err
 	}, event)
 }
 
