@@ -1,0 +1,117 @@
+package access
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/secret"
+)
+
+// mostSecretLength bounds the work of hashing what a stranger sends.
+const mostSecretLength = 4096
+
+// keyHeaders carry a bare secret, in the order in which they are looked at: AWS Firehose, the Datadog agent, the New Relic agent.
+// Names are canonical.
+var keyHeaders = []string{"X-Amz-Firehose-Access-Key", "Dd-Api-Key", "Api-Key", "X-License-Key"}
+
+// credentialHeaders never go upstream. The last two belong to the console and its API, which browsers and clients may send here.
+var credentialHeaders = append([]string{"Authorization", "Cookie", "X-Vm-Cloud-Access"}, keyHeaders...)
+
+// secretOf finds the credential of a request: the first place that holds one wins, and two places are never combined. Found says
+// that there was one; the secret is "" when it cannot be read. The query string is never looked at: URLs end up in logs.
+func secretOf(h http.Header) (value string, found bool) {
+	authorization, given := only(h, "Authorization")
+	if given {
+		scheme, rest, _ := strings.Cut(authorization, " ")
+		rest = strings.Trim(rest, " ")
+		switch {
+		case strings.EqualFold(scheme, "Bearer"), strings.EqualFold(scheme, "Token"):
+			return rest, true
+		case strings.EqualFold(scheme, "Basic"):
+			return passwordOf(rest), true
+		}
+	}
+	for _, name := range keyHeaders {
+		if value, ok := only(h, name); ok {
+			return value, true
+		}
+	}
+	return "", given // an unknown scheme is a credential that cannot be read
+}
+
+// only gives the value of a header. One that is there twice cannot be read: two programs might choose differently.
+func only(h http.Header, canonical string) (value string, given bool) {
+	switch values := h[canonical]; {
+	case len(values) == 0 || len(values) == 1 && values[0] == "":
+		return "", false
+	case len(values) == 1:
+		return values[0], true
+	}
+	return "", true
+}
+
+// passwordOf takes the secret out of Basic credentials, RFC 7617; the user name may be anything.
+func passwordOf(encoded string) string {
+	if len(encoded) > 2*mostSecretLength {
+		return ""
+	}
+	decoded, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return ""
+	}
+	_, password, _ := strings.Cut(string(decoded), ":")
+	return password
+}
+
+// flaw is why a credential was refused. The client is told one and the same for all; the operator sees which.
+type flaw string
+
+const (
+	malformed flaw = "malformed" // unreadable, or a typing error by the checksum
+	apiKey    flaw = "api_key"   // belongs to the management API
+	revoked   flaw = "revoked"
+	unheard   flaw = "unknown"
+)
+
+// flawOf judges a secret by its form, before any look-up.
+func flawOf(value string) (flaw, bool) {
+	kind, own := secret.KindOf(value)
+	switch {
+	case value == "" || len(value) > mostSecretLength:
+		return malformed, true
+	case !own: // imported from elsewhere, perhaps: known by its hash alone
+		return "", false
+	case !secret.Valid(value):
+		return malformed, true
+	case kind == secret.APIKey:
+		return apiKey, true
+	}
+	return "", false
+}
+
+// authenticate finds the grant that the request's credential stands for.
+func (h *Handler) authenticate(r *http.Request) (*Grant, *Refusal) {
+	value, found := secretOf(r.Header)
+	if !found {
+		return nil, refuseNoCredential
+	}
+	flaw, bad := flawOf(value)
+	var hash gatehouse.SecretHash
+	if !bad {
+		hash = secret.Hash(value)
+		if g := h.table.lookup(hash); g != nil {
+			return g, nil
+		}
+		flaw = unheard
+		if h.table.wasRevoked(hash) {
+			flaw = revoked
+		}
+	}
+	h.metrics.flaws[flaw].Inc()
+	if n, ok := h.quiet.next(); ok {
+		h.log.Warn("refused a credential", "reason", string(flaw), "addr", clientAddr(r, h.trusted), "key", secret.Mask(value), "not_logged_before", n)
+	}
+	return nil, refuseCredential
+}

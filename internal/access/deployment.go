@@ -1,0 +1,94 @@
+package access
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// Engine is where a managed deployment answers while it runs.
+type Engine struct {
+	URL      string
+	Username string // Basic credentials for upstream; empty sends none
+	Password string
+}
+
+// deployment is what the tokens of one deployment share. It exists as soon as anything names its ID, so that changes may come in
+// any order.
+type deployment struct {
+	id string
+	// config is nil until the deployment itself is known. A request reads it once, so it never sees a mix of old and new.
+	config atomic.Pointer[config]
+
+	// The rest belongs to whoever holds the table's lock.
+	known  *gatehouse.Deployment
+	engine *Engine
+	tokens map[gatehouse.SecretHash]struct{}
+}
+
+// config is one state of a deployment, immutable.
+type config struct {
+	name     string
+	kind     gatehouse.DeploymentType
+	limit    int64        // concurrent requests per token
+	backends [parts]*pool // nil where nothing answers
+	requests map[Kind]*metrics.Counter
+}
+
+// configure publishes what known and engine say now.
+func (d *deployment) configure(m *meters) {
+	if d.known == nil {
+		return
+	}
+	old := d.config.Load()
+	c := &config{name: d.known.Name, kind: gatehouse.SingleNode, limit: int64(d.known.MaxConcurrentRequests)}
+	if d.known.Type == gatehouse.Cluster {
+		c.kind = gatehouse.Cluster
+	}
+	if c.limit <= 0 {
+		c.limit = gatehouse.DefaultMaxConcurrentRequests
+	}
+	switch {
+	case !d.known.Managed:
+		c.backends = [parts]*pool{Single: newPool(d.known.URLs, ""), Insert: newPool(d.known.InsertURLs, ""), Select: newPool(d.known.SelectURLs, "")}
+	case d.engine != nil:
+		c.backends[Single] = newPool([]string{d.engine.URL}, basic(d.engine.Username, d.engine.Password))
+	}
+	if old != nil && old.name == c.name {
+		c.requests = old.requests
+	} else {
+		if old != nil {
+			m.forget(old.name)
+		}
+		c.requests = m.deployment(c.name)
+	}
+	d.config.Store(c)
+}
+
+func basic(username, password string) string {
+	if username == "" && password == "" {
+		return ""
+	}
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password))
+}
+
+// newPool gives nil when no URL can be used.
+func newPool(urls []string, authorization string) *pool {
+	p := &pool{authorization: authorization}
+	for _, raw := range urls {
+		u, err := url.Parse(raw)
+		if err != nil || u.Host == "" {
+			continue // the domain has checked URLs before they were stored
+		}
+		p.backends = append(p.backends, &backend{scheme: u.Scheme, host: u.Host, base: strings.TrimRight(u.Path, "/")})
+	}
+	if len(p.backends) == 0 {
+		return nil
+	}
+	return p
+}

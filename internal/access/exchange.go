@@ -1,0 +1,111 @@
+package access
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// exchange is one request on its way through the proxy. It is also the http.ResponseWriter of that way.
+type exchange struct {
+	http.ResponseWriter
+	conn   *http.ResponseController
+	cancel context.CancelCauseFunc
+	stall  time.Duration
+
+	admission
+	pool       *pool
+	backend    *backend // whose running count includes this exchange
+	body       body
+	forward    forwarding
+	query      string
+	forceQuery bool
+
+	status   int
+	answered atomic.Bool // the status line is on its way
+	written  int64
+	slow     bool  // Write has set a deadline
+	wasCut   bool  // cut has; belongs to whoever holds the token's lock
+	lost     error // the client could not be written to
+}
+
+// newExchange makes one that lacks its context yet.
+func newExchange(w http.ResponseWriter, r *http.Request, a admission, pool *pool, h *Handler) *exchange {
+	conn := http.NewResponseController(w)
+	return &exchange{
+		ResponseWriter: w,
+		conn:           conn,
+		stall:          h.stall,
+		admission:      a,
+		pool:           pool,
+		body:           body{client: r.Body, conn: conn, stall: h.stall},
+		forward:        forwardingOf(r, h.trusted),
+		query:          r.URL.RawQuery,
+		forceQuery:     r.URL.ForceQuery,
+	}
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
+
+// unhurried is how much of an answer is written without a deadline: the kernel's buffers take it, whatever the client does.
+const unhurried = 64 << 10
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+func (x *exchange) WriteHeader(status int) {
+	if status >= 200 {
+		x.status = status
+		x.answered.Store(true)
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes a piece of the answer. Answers stream for as long as they need, but a client that stops reading altogether may not
+// hold its slot forever.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.written > unhurried {
+		x.slow = true
+		_ = x.conn.SetWriteDeadline(time.Now().Add(x.stall))
+	}
+	n, err := x.ResponseWriter.Write(p)
+	x.written += int64(n)
+	if err != nil {
+		x.lost = err
+	}
+	return n, err
+}
+
+// cut ends the exchange from another goroutine. One whose answer has begun is broken off, so that the client does not take a part
+// for the whole. The caller holds the token's lock, so that the connection does not carry the next request meanwhile.
+func (x *exchange) cut(cause error) {
+	x.wasCut = true
+	x.cancel(cause)
+	now := time.Now()
+	_ = x.conn.SetReadDeadline(now)
+	if x.answered.Load() {
+		_ = x.conn.SetWriteDeadline(now)
+	}
+}
+
+// moveTo counts the exchange among those of b, or of none.
+func (x *exchange) moveTo(b *backend) {
+	if x.backend != nil {
+		x.backend.running.Add(-1)
+	}
+	if x.backend = b; b != nil {
+		b.running.Add(1)
+	}
+}
+
+// end gives back what the exchange holds.
+func (x *exchange) end() {
+	x.moveTo(nil)
+	x.body.release()
+	if x.slow || x.wasCut {
+		_ = x.conn.SetWriteDeadline(time.Time{}) // for the next request on this connection
+	}
+}

@@ -1,0 +1,109 @@
+package access
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// meters are the metrics of the access endpoint. None has a label that a token or a secret could fill.
+type meters struct {
+	set *metrics.Set
+
+	requests   map[Kind]*[6]*metrics.Counter // by the first digit of the status
+	refusals   map[Reason]*metrics.Counter
+	flaws      map[flaw]*metrics.Counter
+	retries    *metrics.Counter
+	setAside   *metrics.Counter
+	brokenOff  *metrics.Counter
+	clientGone *metrics.Counter
+	cutOff     *metrics.Counter
+}
+
+func newMeters(t *Table) *meters {
+	set := metrics.NewSet()
+	m := &meters{
+		set:        set,
+		requests:   map[Kind]*[6]*metrics.Counter{},
+		refusals:   map[Reason]*metrics.Counter{},
+		flaws:      map[flaw]*metrics.Counter{},
+		retries:    set.NewCounter("gatehouse_access_backend_retries_total"),
+		setAside:   set.NewCounter("gatehouse_access_backend_failures_total"),
+		brokenOff:  set.NewCounter("gatehouse_access_answers_broken_off_total"),
+		clientGone: set.NewCounter("gatehouse_access_clients_gone_total"),
+		cutOff:     set.NewCounter("gatehouse_access_requests_cut_off_total"),
+	}
+	for _, kind := range kinds {
+		m.requests[kind] = &[6]*metrics.Counter{}
+		for class := 1; class <= 5; class++ {
+			m.requests[kind][class] = set.NewCounter(fmt.Sprintf(`gatehouse_access_requests_total{kind=%q,status="%dxx"}`, kind, class))
+		}
+	}
+	for reason := range responses {
+		m.refusals[reason] = set.NewCounter(fmt.Sprintf(`gatehouse_access_refusals_total{reason=%q}`, reason))
+	}
+	for _, f := range []flaw{malformed, apiKey, revoked, unheard} {
+		m.flaws[f] = set.NewCounter(fmt.Sprintf(`gatehouse_access_bad_credentials_total{flaw=%q}`, f))
+	}
+	set.NewGauge("gatehouse_access_tokens", func() float64 { return float64(t.Len()) })
+	return m
+}
+
+// Metrics gives the metrics of the table and of the endpoint over it.
+func (t *Table) Metrics() *metrics.Set { return t.meters.set }
+
+// answered counts a request that was let in and got an answer.
+func (m *meters) answered(kind Kind, status int) {
+	if class := status / 100; class >= 1 && class <= 5 {
+		m.requests[kind][class].Inc()
+	}
+}
+
+func deploymentMetric(name string, kind Kind) string {
+	return fmt.Sprintf(`gatehouse_access_deployment_requests_total{deployment=%q,kind=%q}`, name, kind)
+}
+
+// deployment makes the counters of one deployment.
+func (m *meters) deployment(name string) map[Kind]*metrics.Counter {
+	counters := map[Kind]*metrics.Counter{}
+	for _, kind := range kinds {
+		counters[kind] = m.set.GetOrCreateCounter(deploymentMetric(name, kind))
+	}
+	return counters
+}
+
+func (m *meters) forget(name string) {
+	for _, kind := range kinds {
+		m.set.UnregisterMetric(deploymentMetric(name, kind))
+	}
+}
+
+// quiet thins out a log that strangers could flood.
+type quiet struct {
+	mu     sync.Mutex
+	window time.Time
+	lines  int
+	hidden int
+}
+
+const (
+	quietWindow = 10 * time.Second
+	quietLines  = 20
+)
+
+// next reports whether a line may be logged now, and how many were not since the last one.
+func (q *quiet) next() (hidden int, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if now := time.Now(); now.Sub(q.window) > quietWindow {
+		q.window, q.lines = now, 0
+	}
+	if q.lines++; q.lines > quietLines {
+		q.hidden++
+		return 0, false
+	}
+	hidden, q.hidden = q.hidden, 0
+	return hidden, true
+}

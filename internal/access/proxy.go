@@ -1,0 +1,181 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"time"
+)
+
+// errUpstreamCredential is a backend that does not accept the deployment's own credential.
+var errUpstreamCredential = errors.New("the backend answered 401")
+
+// errSwitched is a backend that changes the protocol although nobody asked.
+var errSwitched = errors.New("the backend answered 101")
+
+// newProxy makes the one proxy of all deployments. An exchange in the context says where a request goes.
+func newProxy(h *Handler, responseTimeout time.Duration) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite:        rewrite,
+		Transport:      &sender{h, newTransport(responseTimeout)},
+		ModifyResponse: modifyResponse,
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
+			h.fail(exchangeOf(r.Context()), r, err)
+		},
+		BufferPool: new(bufferPool),
+		// Answers of unknown length are flushed as they come, whatever this says; those of known length end by themselves.
+		FlushInterval: 0,
+		ErrorLog:      slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), // finish says the same, with more
+	}
+}
+
+func newTransport(responseTimeout time.Duration) *http.Transport {
+	t := &http.Transport{
+		Proxy:                 nil, // a backend is reached directly, whatever the environment says
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: responseTimeout,
+		MaxIdleConnsPerHost:   1000,             // above what one token may have running
+		IdleConnTimeout:       50 * time.Second, // below VictoriaMetrics' -http.idleConnTimeout of 1 min
+		DisableCompression:    true,             // Accept-Encoding goes as it came
+		Protocols:             new(http.Protocols),
+	}
+	t.Protocols.SetHTTP1(true)
+	return t
+}
+
+// rewrite makes the upstream headers. ReverseProxy has removed the hop-by-hop ones.
+func rewrite(p *httputil.ProxyRequest) {
+	x := exchangeOf(p.In.Context())
+	out := p.Out
+	out.Host = "" // the backend's
+	h := out.Header
+	for _, name := range credentialHeaders {
+		delete(h, name)
+	}
+	// A cluster would take the tenant from these.
+	delete(h, "Accountid")
+	delete(h, "Projectid")
+	// The body's head has been read, so the client has been told to go on already.
+	delete(h, "Expect")
+	for name := range h {
+		if strings.HasPrefix(name, "X-Forwarded-") && !x.forward.trusted {
+			delete(h, name)
+		}
+	}
+	values := [...]string{x.forward.addr, x.forward.host, x.forward.proto, x.pool.authorization}
+	h["X-Forwarded-For"] = values[0:1:1]
+	h["X-Forwarded-Host"] = values[1:2:2]
+	h["X-Forwarded-Proto"] = values[2:3:3]
+	if x.pool.authorization != "" {
+		h["Authorization"] = values[3:4:4]
+	}
+}
+
+// modifyResponse removes from an answer what is about the backend itself.
+func modifyResponse(res *http.Response) error {
+	switch res.StatusCode {
+	case http.StatusUnauthorized:
+		// It is about our credential: the client would think its token is meant, and a browser would ask for another.
+		return errUpstreamCredential
+	case http.StatusSwitchingProtocols:
+		return errSwitched
+	}
+	res.Header.Del("X-Server-Hostname")
+	res.Header.Del("Set-Cookie") // cookies do not tell ports apart, so it could replace the console's
+	return nil
+}
+
+// sender is the http.RoundTripper that chooses the backend and tries another one when that fails.
+type sender struct {
+	h         *Handler
+	transport *http.Transport
+}
+
+// RoundTrip owns out, which ReverseProxy has made for this request alone.
+func (s *sender) RoundTrip(out *http.Request) (*http.Response, error) {
+	ctx := out.Context()
+	x := exchangeOf(ctx)
+	var tried []*backend
+	repeated := false
+	for b := x.pool.pick(nil); ; {
+		x.moveTo(b)
+		out.URL = b.url(x.route.Path, x.query, x.forceQuery)
+		if out.Body != nil {
+			out.Body = x.body.attempt()
+		}
+		res, err := s.transport.RoundTrip(out)
+		if err == nil || ctx.Err() != nil || x.body.clientFailed() != nil {
+			return res, err
+		}
+		switch {
+		case isTimeout(err) && !isDial(err): // a heavy query is as heavy elsewhere
+			return nil, err
+		case !isDial(err) && !repeated && x.body.canResend():
+			repeated = true // most likely a kept connection that the backend has just closed: try it once more
+		default:
+			s.setAside(x, b, err)
+			tried = append(tried, b)
+			if b = x.pool.pick(tried); b == nil || !x.body.canResend() {
+				return nil, err
+			}
+		}
+		s.h.metrics.retries.Inc()
+		out = out.WithContext(ctx) // the transport may still be looking at the last one
+	}
+}
+
+func (s *sender) setAside(x *exchange, b *backend, err error) {
+	s.h.metrics.setAside.Inc()
+	if b.setAside() {
+		s.h.log.Warn("a backend failed and is set aside", "deployment", x.config.name, "backend", b.host, "for", asideFor, "error", err)
+	}
+}
+
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// finish counts how an exchange ended. Unfinished, it panicked: the answer had begun and could not be completed, and net/http
+// breaks the connection off.
+func (h *Handler) finish(ctx context.Context, x *exchange, finished bool) {
+	switch {
+	case finished:
+		h.metrics.answered(x.route.Kind, x.status)
+	case !x.answered.Load(): // counted where it failed
+	case wasCut(ctx):
+		h.metrics.cutOff.Inc()
+	case ctx.Err() != nil || x.lost != nil:
+		h.metrics.clientGone.Inc()
+	default:
+		h.metrics.brokenOff.Inc()
+		if n, ok := h.quiet.next(); ok {
+			h.log.Warn("a backend broke off in the middle of its answer", "deployment", x.config.name, "backend", x.backend.host, "not_logged_before", n)
+		}
+	}
+}
+
+// bufferPool keeps the buffers through which answers are copied.
+type bufferPool struct{ sync.Pool }
+
+const copySize = 32 << 10
+
+func (p *bufferPool) Get() []byte {
+	if b, ok := p.Pool.Get().(*[copySize]byte); ok {
+		return b[:]
+	}
+	return make([]byte, copySize)
+}
+
+func (p *bufferPool) Put(b []byte) { p.Pool.Put((*[copySize]byte)(b)) }
