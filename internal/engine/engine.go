@@ -1,0 +1,200 @@
+// Package engine runs VictoriaMetrics for managed deployments and watches how all deployments are doing. Each deployment has one
+// worker: a goroutine that starts and restarts its program, or asks after a connected one. All that the package keeps on disk
+// lies in one folder per deployment: the data, the log, and the files that let the next start find an engine left behind.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// Config is what a Supervisor needs to know.
+type Config struct {
+	// Dir holds the engine programs (victoria-metrics). Empty: beside the running executable, then in PATH.
+	Dir string
+	// DataDir is Gatehouse's data directory. A deployment's files live in DataDir/deployments/<id>/, and in DataDir/trash/ once
+	// it is deleted.
+	DataDir string
+	// Log takes one line for each transition. Nil: nothing is logged.
+	Log *slog.Logger
+	// OnState is told every change of status, detail or version. Calls for one deployment come one after another; no lock is held
+	// during a call, and the deployment's supervision waits for it. endpoint is set exactly while a managed deployment serves; it
+	// is nil for connected ones, whose URLs the deployment itself holds. Nil: nobody is told.
+	OnState func(deploymentID string, s gatehouse.State, endpoint *Endpoint)
+}
+
+// Endpoint is where a managed deployment answers, and the credential that it demands. It is another one after each restart.
+type Endpoint struct {
+	URL      string
+	Username string
+	Password string
+}
+
+// String leaves the password out, so that an Endpoint may be logged.
+func (e Endpoint) String() string { return e.URL }
+
+// GoString does the same for %#v.
+func (e Endpoint) GoString() string { return e.URL }
+
+// Supervisor runs and watches the deployments that Apply tells it of. All methods may be called from any goroutine.
+type Supervisor struct {
+	cfg  Config
+	http *http.Client
+
+	// killing is done once Stop has run out of time: engines that have not ended by then are killed.
+	killing context.Context
+	kill    context.CancelFunc
+
+	mu      sync.Mutex
+	stopped bool
+	workers map[string]*worker // by deployment ID
+}
+
+// worker supervises one deployment in its own goroutine.
+type worker struct {
+	spec   string // what it was started for; another spec needs another worker
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+	states *reporter
+}
+
+// Why a worker ends. What it still has to report depends on it.
+var (
+	errStopping = errors.New("gatehouse stops")
+	errReplaced = errors.New("the deployment has changed")
+	errGone     = errors.New("the deployment is deleted")
+)
+
+const specGone = "gone"
+
+// New makes a Supervisor that has nothing to do until Apply is called.
+func New(cfg Config) (*Supervisor, error) {
+	if cfg.DataDir == "" {
+		return nil, errors.New("the engine supervisor needs a data directory")
+	}
+	// Engines run in a folder of their own, where a relative path would mean something else.
+	dir, err := filepath.Abs(cfg.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("find the data directory: %w", err)
+	}
+	cfg.DataDir = dir
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.OnState == nil {
+		cfg.OnState = func(string, gatehouse.State, *Endpoint) {}
+	}
+	s := &Supervisor{cfg: cfg, http: newHealthClient(), workers: map[string]*worker{}}
+	s.killing, s.kill = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Available tells whether managed deployments can run: nil, or a *gatehouse.Error that says where the program is missing.
+func (s *Supervisor) Available() error {
+	_, err := s.findProgram()
+	return err
+}
+
+// Apply follows one change of the store: it sees to it that a created or changed deployment runs (managed) or is watched
+// (connected), and that a deleted one is stopped and its folder moved to the trash. It returns at once and may be told the same
+// thing twice. A running engine is restarted only when the change touches what it was started with. Deleting works for any ID:
+// one that is not known here may still have a folder.
+func (s *Supervisor) Apply(c gatehouse.Change) {
+	switch {
+	case c.Deployment != nil && c.Deployment.Managed:
+		d := *c.Deployment
+		s.replace(d.ID, managedSpec(d), errReplaced, func(ctx context.Context, r *reporter) {
+			(&managed{Supervisor: s, d: d, states: r, dir: s.folder(d.ID)}).run(ctx)
+		})
+	case c.Deployment != nil:
+		d := *c.Deployment
+		s.replace(d.ID, connectedSpec(d), errReplaced, func(ctx context.Context, r *reporter) {
+			(&connected{http: s.http, parts: partsOf(d), states: r}).run(ctx)
+		})
+	case c.GoneDeployment != "":
+		id := c.GoneDeployment
+		s.replace(id, specGone, errGone, func(ctx context.Context, _ *reporter) { s.discard(ctx, id) })
+	}
+}
+
+// replace ends the deployment's worker, if it has one for another spec, and lets run follow when that has let go of its files.
+func (s *Supervisor) replace(id, spec string, why error, run func(context.Context, *reporter)) {
+	if !namesFolder(id) {
+		s.cfg.Log.Error("deployment ignored: its ID cannot name a folder", "deployment", id)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.workers[id]
+	if s.stopped || (old != nil && old.spec == spec) {
+		return
+	}
+	w := &worker{spec: spec, done: make(chan struct{})}
+	if old != nil {
+		old.cancel(why)
+		w.states = old.states
+	} else {
+		w.states = &reporter{id: id, log: s.cfg.Log, tell: s.cfg.OnState}
+	}
+	var ctx context.Context
+	ctx, w.cancel = context.WithCancelCause(context.Background())
+	s.workers[id] = w
+	go func() {
+		defer close(w.done)
+		if old != nil {
+			<-old.done
+		}
+		run(ctx, w.states)
+	}()
+}
+
+// Stop ends all engines in parallel and waits until they have written everything to disk. Those that have not when ctx is done
+// are killed, which loses what they were last sent. Managed deployments end as Stopped. Later calls of Apply do nothing.
+func (s *Supervisor) Stop(ctx context.Context) {
+	s.mu.Lock()
+	s.stopped = true
+	var workers []*worker
+	for _, w := range s.workers {
+		w.cancel(errStopping)
+		workers = append(workers, w)
+	}
+	s.mu.Unlock()
+
+	defer context.AfterFunc(ctx, s.kill)()
+	for _, w := range workers {
+		<-w.done
+	}
+}
+
+// folder is where the files of a deployment live.
+func (s *Supervisor) folder(id string) string { return filepath.Join(s.cfg.DataDir, "deployments", id) }
+
+// namesFolder guards against an ID that leads elsewhere. Ours are UUIDs; another one would come from a tampered database.
+func namesFolder(id string) bool { return id != "." && id != ".." && id == filepath.Base(id) }
+
+// Folders gives the IDs of all deployments that have files.
+func (s *Supervisor) Folders() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.cfg.DataDir, "deployments"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the data of deployments: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && namesFolder(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
+}

@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// leftoverStep is a signal, and how long its effect is waited for.
+type leftoverStep struct {
+	signal   syscall.Signal
+	patience time.Duration
+}
+
+// errOtherGatehouse is found in the text of an explained error.
+var errOtherGatehouse = errors.New("another Gatehouse runs this deployment")
+
+// lockFolder makes sure that only one Gatehouse at a time touches the folder of a deployment: a second one would take the first
+// one's engine for left behind and end it. The kernel lets go of the lock when the process dies.
+func lockFolder(dir string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, "engine.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = errOtherGatehouse
+		}
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+func pidPath(dir string) string { return filepath.Join(dir, "engine.pid") }
+
+// writePID notes the engine's process, with its start time: process IDs are used again.
+func writePID(dir string, pid int) error {
+	return writeFresh(pidPath(dir), fmt.Sprintf("%d %s\n", pid, startTime(pid)))
+}
+
+func forgetPID(dir string) { os.Remove(pidPath(dir)) }
+
+// endLeftover ends the engine that a killed Gatehouse may have left behind. The caller holds the folder's lock. It returns early,
+// with the engine still there, only when ctx is done or the engine cannot be killed.
+func endLeftover(ctx context.Context, dir string, log *slog.Logger) error {
+	var pid int
+	var start string
+	note, err := os.ReadFile(pidPath(dir))
+	if err != nil {
+		return nil
+	}
+	if _, err := fmt.Sscanf(string(note), "%d %s", &pid, &start); err != nil || pid <= 1 {
+		return nil
+	}
+	// The handle is taken first, so that what is examined is what will be signalled.
+	handle, err := os.FindProcess(pid)
+	if err != nil {
+		return nil
+	}
+	defer handle.Release()
+	if startTime(pid) != start || !slices.Contains(commandLine(pid), dataFlag(dir)) {
+		forgetPID(dir)
+		return nil
+	}
+	log.Warn("ending the VictoriaMetrics that a killed Gatehouse has left behind", "process", pid)
+	for _, step := range leftoverSteps {
+		handle.Signal(step.signal)
+		handle.Signal(syscall.SIGCONT) // one that is suspended would not hear it
+		for deadline := time.Now().Add(step.patience); time.Now().Before(deadline); sleep(ctx, 50*time.Millisecond) {
+			if startTime(pid) != start {
+				forgetPID(dir)
+				return nil
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+	}
+	return gatehouse.Errorf(gatehouse.Unavailable, "VictoriaMetrics from before (process %d) cannot be ended; end it, or restart the machine", pid)
+}

@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// process is one engine that Gatehouse has started.
+type process struct {
+	dir      string
+	program  string
+	pid      int
+	port     int
+	handle   *os.Process
+	endpoint Endpoint
+	version  string
+	logStart int64     // where the lines of this process begin in engine.log
+	nextCap  time.Time // no earlier is the log shortened
+	lifeline *lifeline
+	served   bool // it has answered a health check
+
+	ended chan struct{} // closed when it has ended
+	err   error         // how; read it after ended
+}
+
+// start runs the program for the deployment on a free loopback port, with a fresh password.
+func (m *managed) start(ctx context.Context, program string) (*process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, fmt.Errorf("find a free port: %w", err)
+	}
+	flags, err := engineFlags(m.d, m.dir, port)
+	if err != nil {
+		return nil, err
+	}
+	password := rand.Text()
+	if err := writeFresh(passwordPath(m.dir), password); err != nil {
+		return nil, fmt.Errorf("write the engine's password: %w", err)
+	}
+	logFile, logStart, err := openLog(m.dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the engine's log: %w", err)
+	}
+	defer logFile.Close()
+
+	cmd := exec.Command(program, flags...)
+	cmd.Dir = m.dir
+	cmd.Env = engineEnv()
+	// The engine writes to the file itself. Through a pipe, it would die of SIGPIPE on its first line after Gatehouse was killed,
+	// before it has written its data to disk.
+	cmd.Stdout, cmd.Stderr = logFile, logFile
+	line, err := newLifeline(cmd)
+	if err != nil {
+		return nil, err
+	}
+
+	p := &process{
+		dir: m.dir, program: program, port: port, logStart: logStart, lifeline: line,
+		version:  programVersion(ctx, program),
+		endpoint: Endpoint{URL: "http://127.0.0.1:" + strconv.Itoa(port), Username: engineUser, Password: password},
+		ended:    make(chan struct{}),
+	}
+	if err := cmd.Start(); err != nil {
+		line.free()
+		return nil, err
+	}
+	p.handle, p.pid = cmd.Process, cmd.Process.Pid
+	// Before Wait: until then the process ID stays ours, even if the program has ended already.
+	err = errors.Join(line.tie(p.handle), writePID(m.dir, p.pid))
+	go func() {
+		p.err = cmd.Wait()
+		close(p.ended)
+	}()
+	if err != nil {
+		p.kill() // one that might be left behind unnoticed must not run
+		line.free()
+		return nil, err
+	}
+	return p, nil
+}
+
+// end asks the engine to end, waits until it has written its data, and kills it only when patience or Stop's deadline has run out.
+func (m *managed) end(ctx context.Context, p *process) {
+	if !p.hasEnded() {
+		if errors.Is(context.Cause(ctx), errReplaced) {
+			m.states.report(ctx, gatehouse.Provisioning, "", "", nil)
+		}
+		p.ask()
+		select {
+		case <-p.ended:
+		case <-m.killing.Done():
+		case <-time.After(endPatience):
+		}
+	}
+	if !p.hasEnded() {
+		m.cfg.Log.Error("killing VictoriaMetrics, which does not end in time; what it received in its last seconds is lost", "deployment", m.d.ID, "process", p.pid)
+		p.kill()
+	}
+	p.lifeline.cut()
+	if p.hasEnded() {
+		forgetPID(m.dir)
+		os.Remove(passwordPath(m.dir))
+	}
+}
+
+// ask makes the engine write its data and end. It may have been told so by others: systemd, by default, signals all processes of a
+// service at the same moment, and telling it again would kill it. An engine that has served and now refuses connections is on its
+// way out; it takes a moment until it does.
+func (p *process) ask() {
+	time.Sleep(100 * time.Millisecond)
+	if !p.served || !refuses(p.port) {
+		p.lifeline.cut()
+	}
+	p.handle.Signal(syscall.SIGCONT) // one that is suspended would not hear it
+}
+
+func refuses(port int) bool {
+	conn, err := net.DialTimeout("tcp4", "127.0.0.1:"+strconv.Itoa(port), time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// kill ends the engine at once. It still runs afterwards if it hangs in the kernel, on a dead disk for example; the note of its
+// process ID then makes the next start deal with it.
+func (p *process) kill() {
+	p.handle.Kill()
+	select {
+	case <-p.ended:
+	case <-time.After(5 * time.Second):
+	}
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// freePort picks a free port. Another program may take it before the engine does; then the engine ends and the next start picks
+// another one.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// writeFresh replaces a file by one that only we can read, whatever the mode of the old one was.
+func writeFresh(path, content string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(content)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
