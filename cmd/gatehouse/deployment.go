@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatehouse/internal/control"
+	"gatehouse/internal/gatehouse"
+)
+
+type deploymentCommand struct {
+	Create  deploymentCreate  `cmd:"" help:"Create a deployment that Gatehouse runs itself."`
+	Connect deploymentConnect `cmd:"" help:"Connect a VictoriaMetrics that runs elsewhere."`
+	List    deploymentList    `cmd:"" help:"List all deployments."`
+	Show    deploymentShow    `cmd:"" help:"Show one deployment."`
+	Delete  deploymentDelete  `cmd:"" help:"Delete a deployment and its tokens. The data of a managed one moves to the trash folder."`
+}
+
+type deploymentCreate struct {
+	Name                  string `arg:"" help:"Name, 1 to 100 characters."`
+	Type                  string `help:"Type: single_node." default:"single_node"`
+	Tier                  string `help:"Tier: small, medium or large. Default: no limits." placeholder:"NAME"`
+	Retention             string `help:"How long data is kept: days like 30d or months like 6m." default:"30d"`
+	MaxConcurrentRequests int    `help:"Concurrent requests per token. Default: the tier's, or 600." placeholder:"N"`
+	JSON                  bool   `help:"Print JSON." name:"json"`
+}
+
+func (k *deploymentCreate) Run(ctx context.Context, c *commands, s *streams) error {
+	retention, err := gatehouse.ParseRetention(k.Retention)
+	if err != nil {
+		return err
+	}
+	return c.withNewData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		d, err := ctl.CreateDeployment(ctx, actor, gatehouse.NewDeployment{
+			Name: k.Name, Type: gatehouse.DeploymentType(k.Type), Tier: k.Tier, Retention: retention,
+			MaxConcurrentRequests: k.MaxConcurrentRequests,
+		})
+		return s.printCreated(d, k.JSON, err)
+	})
+}
+
+type deploymentConnect struct {
+	Name                  string   `arg:"" help:"Name, 1 to 100 characters."`
+	Type                  string   `help:"Type: single_node or cluster." required:""`
+	URL                   []string `help:"URL of a single node; repeat for replicas." name:"url" placeholder:"URL" sep:"none"`
+	InsertURL             []string `help:"URL of vminsert; repeat for several." name:"insert-url" placeholder:"URL" sep:"none"`
+	SelectURL             []string `help:"URL of vmselect; repeat for several." name:"select-url" placeholder:"URL" sep:"none"`
+	MaxConcurrentRequests int      `help:"Concurrent requests per token. Default: 600." placeholder:"N"`
+	JSON                  bool     `help:"Print JSON." name:"json"`
+}
+
+func (k *deploymentConnect) Run(ctx context.Context, c *commands, s *streams) error {
+	return c.withNewData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		d, err := ctl.ConnectDeployment(ctx, actor, gatehouse.NewDeployment{
+			Name: k.Name, Type: gatehouse.DeploymentType(k.Type), URLs: k.URL, InsertURLs: k.InsertURL, SelectURLs: k.SelectURL,
+			MaxConcurrentRequests: k.MaxConcurrentRequests,
+		})
+		return s.printCreated(d, k.JSON, err)
+	})
+}
+
+func (s *streams) printCreated(d gatehouse.Deployment, asJSON bool, err error) error {
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(s.out, deploymentOut(d))
+	}
+	_, err = fmt.Fprintln(s.out, d.ID)
+	return err
+}
+
+type deploymentList struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+func (k *deploymentList) Run(ctx context.Context, c *commands, s *streams) error {
+	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		all, err := ctl.Deployments(ctx, actor)
+		if err != nil {
+			return err
+		}
+		if k.JSON {
+			out := make([]deploymentJSON, len(all))
+			for i, d := range all {
+				out[i] = deploymentOut(d)
+			}
+			return printJSON(s.out, out)
+		}
+		rows := [][]string{{"NAME", "TYPE", "STATUS", "VERSION", "CREATED", "ID"}}
+		for _, d := range all {
+			rows = append(rows, []string{d.Name, d.Type.Label(), d.State.Status.Label(), orDash(d.State.Version), timeText(d.CreatedAt), d.ID})
+		}
+		return printTable(s.out, rows)
+	})
+}
+
+type deploymentShow struct {
+	Name string `arg:"" help:"Name or ID."`
+	JSON bool   `help:"Print JSON." name:"json"`
+}
+
+func (k *deploymentShow) Run(ctx context.Context, c *commands, s *streams) error {
+	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		d, err := ctl.Deployment(ctx, actor, k.Name)
+		if err != nil {
+			return err
+		}
+		if k.JSON {
+			return printJSON(s.out, deploymentOut(d))
+		}
+		where := strings.Join(append(append(append([]string{}, d.URLs...), d.InsertURLs...), d.SelectURLs...), " ")
+		if d.Managed {
+			where = "managed by Gatehouse"
+		}
+		return printTable(s.out, [][]string{
+			{"Name", d.Name}, {"ID", d.ID}, {"Type", d.Type.Label()}, {"Runs at", where},
+			{"Status", strings.TrimSpace(d.State.Status.Label() + "  " + d.State.Detail)}, {"Version", orDash(d.State.Version)},
+			{"Tier", orDash(d.Tier)}, {"Retention", orDash(d.Retention.Label())},
+			{"Concurrent requests per token", strconv.Itoa(d.MaxConcurrentRequests)},
+			{"Created", timeText(d.CreatedAt) + " by " + d.CreatedBy},
+		})
+	})
+}
+
+type deploymentDelete struct {
+	Name string `arg:"" help:"Name or ID."`
+}
+
+func (k *deploymentDelete) Run(ctx context.Context, c *commands) error {
+	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		return ctl.DeleteDeployment(ctx, actor, k.Name)
+	})
+}
+
+// deploymentJSON is a deployment as --json prints it, with the field names of the management API.
+type deploymentJSON struct {
+	ID                    string    `json:"id"`
+	Name                  string    `json:"name"`
+	Type                  string    `json:"type"`
+	Managed               bool      `json:"managed"`
+	Status                string    `json:"status"`
+	StatusDetail          string    `json:"status_detail,omitempty"`
+	Version               string    `json:"version,omitempty"`
+	URLs                  []string  `json:"urls,omitempty"`
+	InsertURLs            []string  `json:"insert_urls,omitempty"`
+	SelectURLs            []string  `json:"select_urls,omitempty"`
+	Tier                  string    `json:"tier,omitempty"`
+	RetentionValue        uint32    `json:"retention_value,omitempty"`
+	RetentionUnit         string    `json:"retention_unit,omitempty"`
+	MaxConcurrentRequests int       `json:"max_concurrent_requests"`
+	CreatedAt             time.Time `json:"created_at"`
+	CreatedBy             string    `json:"created_by"`
+}
+
+func deploymentOut(d gatehouse.Deployment) deploymentJSON {
+	return deploymentJSON{
+		ID: d.ID, Name: d.Name, Type: string(d.Type), Managed: d.Managed,
+		Status: string(d.State.Status), StatusDetail: d.State.Detail, Version: d.State.Version,
+		URLs: d.URLs, InsertURLs: d.InsertURLs, SelectURLs: d.SelectURLs,
+		Tier: d.Tier, RetentionValue: d.Retention.Value, RetentionUnit: d.Retention.Unit,
+		MaxConcurrentRequests: d.MaxConcurrentRequests, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy,
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"gatehouse/internal/gatehouse"
+)
+
+type serveCommand struct {
+	ConsoleListen     string        `help:"Address of the console." default:"127.0.0.1:8420" placeholder:"ADDR"`
+	AccessListen      string        `help:"Address of the access endpoint." default:"127.0.0.1:8427" placeholder:"ADDR"`
+	OpsListen         string        `help:"Address of metrics, health checks and profiles. Keep it private." default:"127.0.0.1:8426" placeholder:"ADDR"`
+	AccessEndpointURL string        `help:"URL of the access endpoint as clients see it. Default: http:// and its address." placeholder:"URL" name:"access-endpoint-url"`
+	EngineDir         string        `help:"Directory of the VictoriaMetrics programs. Default: that of gatehouse, then PATH." placeholder:"DIR"`
+	MaxQueueDuration  time.Duration `help:"How long a request over its token's limit waits before it is refused." default:"10s"`
+	ShutdownTimeout   time.Duration `help:"How long running requests may go on after SIGTERM." default:"30s"`
+	LogFormat         string        `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
+}
+
+// Run serves until ctx ends or a listener fails.
+func (k *serveCommand) Run(ctx context.Context, c *commands, s *streams) error {
+	log := k.logger(s.err)
+	if err := c.createDataDir(); err != nil {
+		return err
+	}
+	lock, err := lockDataDir(c.DataDir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	store, sealer, err := c.openData(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	open, err := k.listen()
+	if err != nil {
+		return err
+	}
+	defer open.close()
+	server, err := newServer(k, c.DataDir, store, sealer, open, log)
+	if err != nil {
+		return err
+	}
+	return server.run(ctx)
+}
+
+func (k *serveCommand) logger(w io.Writer) *slog.Logger {
+	if k.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// listeners are opened all together before any serves, so that a taken port stops the start before anything has happened.
+type listeners struct{ console, access, ops net.Listener }
+
+func (k *serveCommand) listen() (listeners, error) {
+	var l listeners
+	var err error
+	open := func(flag, addr string) net.Listener {
+		if err != nil {
+			return nil
+		}
+		var ln net.Listener
+		if ln, err = net.Listen("tcp", addr); err != nil {
+			err = gatehouse.Errorf(gatehouse.Unavailable, "cannot listen on %s; is the address right, or does another program use the port? give another with --%s", addr, flag).WithCause(err)
+		}
+		return ln
+	}
+	l.console = open("console-listen", k.ConsoleListen)
+	l.access = open("access-listen", k.AccessListen)
+	l.ops = open("ops-listen", k.OpsListen)
+	if err != nil {
+		l.close()
+	}
+	return l, err
+}
+
+func (l listeners) close() {
+	for _, ln := range []net.Listener{l.console, l.access, l.ops} {
+		if ln != nil {
+			ln.Close()
+		}
+	}
+}
+
+// localURL gives a URL under which this machine reaches the listener.
+func localURL(ln net.Listener) string {
+	host, port, _ := net.SplitHostPort(ln.Addr().String()) // a TCP address always splits
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if name, err := os.Hostname(); err == nil {
+			host = name
+		}
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse/internal/sqlite"
+)
+
+// refusesToServe checks that serve ends with one clear sentence.
+func refusesToServe(t *testing.T, dataDir, message string, args ...string) {
+	t.Helper()
+	p, err := tryServe(t, dataDir, args...)
+	if err == nil {
+		t.Fatalf("gatehouse serve started, and should have said %q", message)
+	}
+	<-p.ended
+	if code := p.cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(p.log.String(), message) {
+		t.Errorf("gatehouse serve ended with code %d and said\n%s\nwant %q", code, p.log, message)
+	}
+}
+
+func TestServeRefusesBusyPorts(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, flag := range []string{"--console-listen", "--access-listen", "--ops-listen"} {
+		refusesToServe(t, newDataDir(t), "give another with "+flag, flag, taken.Addr().String())
+	}
+}
+
+func TestServeRefusesASecondServer(t *testing.T) {
+	dir := newDataDir(t)
+	serve(t, dir)
+	refusesToServe(t, dir, "another gatehouse serve runs")
+}
+
+func TestServeRefusesForeignDatabases(t *testing.T) {
+	foreign := func(t *testing.T, prepare func(path string)) string {
+		dir := t.TempDir()
+		prepare(filepath.Join(dir, sqlite.File))
+		return dir
+	}
+	exec := func(statements string) func(string) {
+		return func(path string) {
+			db, err := sql.Open("sqlite3", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if _, err := db.Exec(statements); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	text := func(path string) {
+		if err := os.WriteFile(path, []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refusesToServe(t, foreign(t, text), "not a Gatehouse database")
+	refusesToServe(t, foreign(t, exec("CREATE TABLE songs (title TEXT)")), "belongs to another program")
+
+	dir := newDataDir(t)
+	must(t, dir, "", "deployment", "connect", "shop", "--type", "single_node", "--url", "http://127.0.0.1:9")
+	exec("PRAGMA user_version = 9999")(filepath.Join(dir, sqlite.File))
+	refusesToServe(t, dir, "newer Gatehouse")
+}
+
+func TestServeWithoutEngineProgramsSaysHowToGoOn(t *testing.T) {
+	dir := newDataDir(t)
+	t.Setenv("PATH", t.TempDir())
+	p, err := tryServe(t, dir, "--engine-dir", t.TempDir())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, p.log)
+	}
+	if !strings.Contains(p.log.String(), "gatehouse deployment connect") {
+		t.Errorf("the log does not say what to do:\n%s", p.log)
+	}
+	vm := &backend{t: t, dir: t.TempDir(), port: freePort(t)}
+	vm.start()
+	t.Cleanup(vm.stop)
+	must(t, dir, "", "deployment", "connect", "shop", "--type", "single_node", "--url", "http://127.0.0.1:"+vm.port)
+	p.waitRunning("shop")
+	value := newToken(t, dir, "shop", "n", "rw")
+	if a := p.request("GET", value, "/api/v1/query?query=1", ""); a.status != http.StatusOK {
+		t.Errorf("a query through a connected deployment answered %d: %s", a.status, a.body)
+	}
+}
+
+func TestServeMakesTheFirstAdminFromTheEnvironment(t *testing.T) {
+	dir := newDataDir(t)
+	t.Setenv("GATEHOUSE_ADMIN_EMAIL", "first@example.com")
+	t.Setenv("GATEHOUSE_ADMIN_PASSWORD", "short")
+	refusesToServe(t, dir, "at least 12")
+	t.Setenv("GATEHOUSE_ADMIN_PASSWORD", "correct horse battery staple")
+	p := serve(t, dir)
+	if users := must(t, dir, "", "user", "list"); !strings.Contains(users, "first@example.com") {
+		t.Errorf("the users are:\n%s", users)
+	}
+	if strings.Contains(p.log.String(), "/setup") {
+		t.Error("a link for the first admin was printed although there is one")
+	}
+	for pid := range enginesOf(t, dir) {
+		environment, err := os.ReadFile("/proc/" + pid + "/environ")
+		if err != nil || strings.Contains(string(environment), "correct horse") {
+			t.Errorf("the engine's environment holds the admin's password (%v)", err)
+		}
+	}
+}
+
+func TestOpsListener(t *testing.T) {
+	p := serve(t, newDataDir(t))
+	p.waitRunning("default")
+	for path, want := range map[string]string{"/-/healthy": "OK", "/-/ready": "OK", "/metrics": "gatehouse_access_", "/debug/pprof/": "goroutine"} {
+		resp, err := http.Get(p.ops + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := readAll(t, resp)
+		if resp.StatusCode != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s answered %d without %q:\n%.300s", path, resp.StatusCode, want, body)
+		}
+	}
+}
+
+// TestDeploymentDeletedWhileNoServerRan moves its data to the trash at the next start, and that of no other.
+func TestDeploymentDeletedWhileNoServerRan(t *testing.T) {
+	dir := newDataDir(t)
+	p := serve(t, dir)
+	p.waitRunning("default")
+	kept := must(t, dir, "", "deployment", "create", "kept")
+	p.waitRunning("kept")
+	p.stop()
+	must(t, dir, "", "deployment", "delete", "default")
+	p = serve(t, dir)
+	p.waitRunning("kept")
+	eventually(t, "the data of the deleted deployment is in the trash, and the other's in its place", func() error {
+		trash, _ := filepath.Glob(filepath.Join(dir, "trash", "*"))
+		left, _ := filepath.Glob(filepath.Join(dir, "deployments", "*"))
+		if len(trash) != 1 || len(left) != 1 || filepath.Base(left[0]) != kept {
+			return fmt.Errorf("trash %v, deployments %v", trash, left)
+		}
+		return nil
+	})
+	if list := must(t, dir, "", "deployment", "list"); strings.Contains(list, "default") {
+		t.Errorf("the deleted default deployment came back:\n%s", list)
+	}
+}

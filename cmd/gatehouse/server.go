@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gatehouse/internal/access"
+	"gatehouse/internal/control"
+	"gatehouse/internal/engine"
+	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/secret"
+	"gatehouse/internal/sqlite"
+	"gatehouse/web"
+)
+
+// server is a running Gatehouse: the console and the access endpoint over one store.
+type server struct {
+	log             *slog.Logger
+	shutdownTimeout time.Duration
+	listeners       listeners
+	store           *sqlite.Store
+	control         *control.Control
+	feed            *control.Feed
+	table           *access.Table
+	follower        *access.Follower
+	engines         *engine.Supervisor
+	endpoints       sync.Map // of running engines: deployment ID to engine.Endpoint
+	setup           *web.Setup
+	ready           atomic.Bool
+
+	console, access, ops *http.Server
+}
+
+// newServer wires the parts together. Nothing runs yet.
+func newServer(k *serveCommand, dataDir string, store *sqlite.Store, sealer *secret.Sealer, open listeners, log *slog.Logger) (*server, error) {
+	s := &server{
+		log: log, shutdownTimeout: k.ShutdownTimeout, listeners: open, store: store,
+		feed: control.NewFeed(), table: access.NewTable(log), setup: web.NewSetup(),
+	}
+	var err error
+	s.engines, err = engine.New(engine.Config{Dir: k.EngineDir, DataDir: dataDir, Log: log, OnState: s.noteState})
+	if err != nil {
+		return nil, err
+	}
+	s.follower = access.NewFollower(store, s.apply, log)
+	s.control = control.New(control.Config{Store: store, Sealer: sealer, Publish: s.follower.Sync, Live: true})
+
+	endpointURL := strings.TrimRight(k.AccessEndpointURL, "/")
+	if endpointURL == "" {
+		endpointURL = localURL(open.access)
+	}
+	s.console = web.NewServer(web.New(web.Config{
+		Control: s.control, Feed: s.feed, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
+		Setup: s.setup, Log: log, Version: version(),
+	}))
+	s.access = access.NewServer(access.NewHandler(s.table, access.Options{MaxQueueDuration: k.MaxQueueDuration, Log: log}))
+	s.ops = newOpsServer(s.ready.Load, s.table.Metrics().WritePrometheus)
+	for _, server := range []*http.Server{s.console, s.access, s.ops} {
+		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+	}
+	return s, nil
+}
+
+// apply passes a stored change on to all who must know.
+func (s *server) apply(c gatehouse.Change) {
+	s.table.Apply(c)
+	s.engines.Apply(c)
+	switch {
+	case c.Deployment != nil:
+		s.feed.Notify(c.Deployment.ID)
+	case c.Token != nil:
+		s.feed.Notify(c.Token.DeploymentID)
+	case c.GoneDeployment != "":
+		s.feed.Notify(c.GoneDeployment)
+	case c.GoneToken != nil:
+		s.feed.Notify("") // the hash does not say whose it was
+	}
+}
+
+// noteState passes on how a deployment is doing.
+func (s *server) noteState(deploymentID string, state gatehouse.State, endpoint *engine.Endpoint) {
+	if endpoint != nil {
+		s.endpoints.Store(deploymentID, *endpoint)
+		s.table.SetEngine(deploymentID, &access.Engine{URL: endpoint.URL, Username: endpoint.Username, Password: endpoint.Password})
+	} else {
+		s.endpoints.Delete(deploymentID)
+		s.table.SetEngine(deploymentID, nil)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.store.SetState(ctx, deploymentID, state); err != nil {
+		s.log.Error("the state of a deployment could not be stored", "deployment", deploymentID, "status", state.Status, "error", err)
+	}
+	s.feed.Notify(deploymentID)
+}
+
+// run prepares, serves until ctx ends or a server fails, and stops everything in order: engines last, since running requests need
+// them.
+func (s *server) run(ctx context.Context) error {
+	err := s.prepare(ctx)
+	if err == nil {
+		err = s.serve(ctx)
+	}
+	stopping, cancel := context.WithTimeout(context.Background(), s.shutdownTimeout)
+	defer cancel()
+	s.engines.Stop(stopping)
+	return err
+}
+
+// prepare loads the access table, starts the engines, and sees to it that somebody can sign in.
+func (s *server) prepare(ctx context.Context) error {
+	if err := s.store.PruneChanges(ctx); err != nil {
+		return err
+	}
+	if err := s.follower.Load(ctx); err != nil {
+		return err
+	}
+	if err := s.discardOrphans(ctx); err != nil {
+		return err
+	}
+	if err := s.engines.Available(); err != nil {
+		s.log.Warn("Gatehouse cannot run a VictoriaMetrics itself: "+gatehouse.ErrorMessage(err),
+			"remedy", "gatehouse deployment connect NAME --type single_node --url URL, or Connect existing in the console")
+	} else if err := s.control.EnsureDefaultDeployment(ctx, gatehouse.Actor{Kind: gatehouse.System, Name: "first start", Role: gatehouse.Admin}); err != nil {
+		return err
+	}
+	return s.welcome(ctx)
+}
+
+// discardOrphans moves the data of deployments that were deleted while no server ran to the trash.
+func (s *server) discardOrphans(ctx context.Context) error {
+	folders, err := s.engines.Folders()
+	if err != nil {
+		return err
+	}
+	for _, id := range folders {
+		_, err := s.store.FindDeployment(ctx, id)
+		if gatehouse.ErrorCode(err) == gatehouse.NotFound {
+			s.engines.Apply(gatehouse.Change{GoneDeployment: id})
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// welcome makes the first admin from the environment, or prints the one-time link that leads to the page that does.
+func (s *server) welcome(ctx context.Context) error {
+	email, password := os.Getenv("GATEHOUSE_ADMIN_EMAIL"), os.Getenv("GATEHOUSE_ADMIN_PASSWORD")
+	os.Unsetenv("GATEHOUSE_ADMIN_PASSWORD")
+	has, err := s.control.HasUsers(ctx)
+	if err != nil || has {
+		return err
+	}
+	if email == "" && password == "" {
+		s.log.Info("there is no user yet; open this link to create the first admin", "url", localURL(s.listeners.console)+s.setup.Path())
+		return nil
+	}
+	if _, err := s.control.CreateFirstAdmin(ctx, "", email, password); err != nil {
+		return gatehouse.Errorf(gatehouse.ErrorCode(err), "the first admin cannot be made from GATEHOUSE_ADMIN_EMAIL and GATEHOUSE_ADMIN_PASSWORD: %s", gatehouse.ErrorMessage(err)).WithCause(err)
+	}
+	s.log.Info("the first admin was made from the environment", "email", email)
+	return nil
+}
+
+// serve runs the three servers and the background work. The first failure stops all.
+func (s *server) serve(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	var work errgroup.Group
+	work.Go(func() error { s.follower.Run(background); return nil })
+	work.Go(func() error { s.flushUses(background); return nil })
+
+	for _, one := range []struct {
+		server *http.Server
+		ln     net.Listener
+	}{{s.console, s.listeners.console}, {s.access, s.listeners.access}, {s.ops, s.listeners.ops}} {
+		group.Go(func() error {
+			if err := one.server.Serve(one.ln); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+	s.ready.Store(true)
+	s.log.Info("gatehouse is ready", "console", localURL(s.listeners.console), "access", localURL(s.listeners.access), "ops", localURL(s.listeners.ops))
+
+	group.Go(func() error {
+		<-ctx.Done()
+		s.ready.Store(false)
+		s.log.Info("stopping; running requests may finish", "timeout", s.shutdownTimeout)
+		s.shutdown(s.console, s.access)
+		stopBackground()
+		work.Wait()
+		s.shutdown(s.ops)
+		return nil
+	})
+	return group.Wait()
+}
+
+// shutdown lets running requests finish, side by side, and cuts them off at the deadline.
+func (s *server) shutdown(servers ...*http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.shutdownTimeout)
+	defer cancel()
+	var group errgroup.Group
+	for _, server := range servers {
+		group.Go(func() error {
+			if err := server.Shutdown(ctx); err != nil {
+				return server.Close()
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		s.log.Warn("a server did not stop cleanly", "error", err)
+	}
+}
