@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -50,13 +51,53 @@ type deploymentConnect struct {
 	SelectURL             []string `help:"URL of vmselect; repeat for several." name:"select-url" placeholder:"URL" sep:"none"`
 	MaxConcurrentRequests int      `help:"Concurrent requests per token. Default: 600." placeholder:"N"`
 	JSON                  bool     `help:"Print JSON." name:"json"`
+
+	Upstream upstreamFlags `embed:"" prefix:"upstream-"`
+}
+
+// upstreamFlags are files, since every user of the machine can read the arguments of a command.
+type upstreamFlags struct {
+	Username     string `help:"User name that VictoriaMetrics asks for." placeholder:"NAME"`
+	PasswordFile string `help:"File with the password that VictoriaMetrics asks for." placeholder:"FILE"`
+	BearerFile   string `help:"File with the bearer token that VictoriaMetrics asks for." placeholder:"FILE"`
+	CAFile       string `help:"PEM file of the authority that signed its certificate." name:"ca-file" placeholder:"FILE"`
+	CertFile     string `help:"PEM file of the client certificate that it asks for." placeholder:"FILE"`
+	KeyFile      string `help:"PEM file of the client certificate's private key." placeholder:"FILE"`
+}
+
+func (k upstreamFlags) read() (gatehouse.Upstream, error) {
+	u := gatehouse.Upstream{Username: k.Username}
+	for _, one := range []struct {
+		path   string
+		target *string
+		trim   bool
+	}{{k.PasswordFile, &u.Password, true}, {k.BearerFile, &u.Bearer, true}, {k.CAFile, &u.CA, false}, {k.CertFile, &u.Cert, false}, {k.KeyFile, &u.Key, false}} {
+		if one.path == "" {
+			continue
+		}
+		text, err := os.ReadFile(one.path)
+		if err != nil {
+			return u, gatehouse.Errorf(gatehouse.Invalid, "the file %s cannot be read; give one that exists and is readable", one.path).WithCause(err)
+		}
+		if *one.target = string(text); one.trim {
+			*one.target = strings.TrimRight(*one.target, "\r\n")
+		}
+		if *one.target == "" {
+			return u, gatehouse.Errorf(gatehouse.Invalid, "the file %s is empty; put the value into it", one.path)
+		}
+	}
+	return u, nil
 }
 
 func (k *deploymentConnect) Run(ctx context.Context, c *commands, s *streams) error {
+	upstream, err := k.Upstream.read()
+	if err != nil {
+		return err
+	}
 	return c.withNewData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
 		d, err := ctl.ConnectDeployment(ctx, actor, gatehouse.NewDeployment{
 			Name: k.Name, Type: gatehouse.DeploymentType(k.Type), URLs: k.URL, InsertURLs: k.InsertURL, SelectURLs: k.SelectURL,
-			MaxConcurrentRequests: k.MaxConcurrentRequests,
+			MaxConcurrentRequests: k.MaxConcurrentRequests, Upstream: upstream,
 		})
 		return s.printCreated(d, k.JSON, err)
 	})

@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -16,6 +18,9 @@ type serveCommand struct {
 	AccessListen      string        `help:"Address of the access endpoint." default:"127.0.0.1:8427" placeholder:"ADDR"`
 	OpsListen         string        `help:"Address of metrics, health checks and profiles. Keep it private." default:"127.0.0.1:8426" placeholder:"ADDR"`
 	AccessEndpointURL string        `help:"URL of the access endpoint as clients see it. Default: http:// and its address." placeholder:"URL" name:"access-endpoint-url"`
+	ConsoleTLS        tlsFlags      `embed:"" prefix:"console-tls-"`
+	AccessTLS         tlsFlags      `embed:"" prefix:"access-tls-"`
+	TrustedProxies    []string      `help:"Addresses or CIDR ranges of load balancers whose X-Forwarded-* headers are believed." placeholder:"CIDR"`
 	EngineDir         string        `help:"Directory of the VictoriaMetrics programs. Default: that of gatehouse, then PATH." placeholder:"DIR"`
 	MaxQueueDuration  time.Duration `help:"How long a request over its token's limit waits before it is refused." default:"10s"`
 	ShutdownTimeout   time.Duration `help:"How long running requests may go on after SIGTERM." default:"30s"`
@@ -90,8 +95,12 @@ func (l listeners) close() {
 	}
 }
 
-// localURL gives a URL under which this machine reaches the listener.
-func localURL(ln net.Listener) string {
+// localURL gives a URL under which this machine reaches the listener of the server.
+func localURL(ln net.Listener, server *http.Server) string {
+	scheme := "http://"
+	if server.TLSConfig != nil {
+		scheme = "https://"
+	}
 	host, port, _ := net.SplitHostPort(ln.Addr().String()) // a TCP address always splits
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
@@ -99,5 +108,21 @@ func localURL(ln net.Listener) string {
 			host = name
 		}
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + net.JoinHostPort(host, port)
+}
+
+// parseProxies reads addresses and CIDR ranges.
+func parseProxies(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return nil, gatehouse.Errorf(gatehouse.Invalid, "the trusted proxy %q is neither an address nor a CIDR range; write it like 10.0.0.0/8", text).WithCause(err)
+		}
+		all = append(all, prefix.Masked())
+	}
+	return all, nil
 }

@@ -29,6 +29,7 @@ type server struct {
 	shutdownTimeout time.Duration
 	listeners       listeners
 	store           *sqlite.Store
+	sealer          *secret.Sealer
 	control         *control.Control
 	feed            *control.Feed
 	table           *access.Table
@@ -44,7 +45,7 @@ type server struct {
 // newServer wires the parts together. Nothing runs yet.
 func newServer(k *serveCommand, dataDir string, store *sqlite.Store, sealer *secret.Sealer, open listeners, log *slog.Logger) (*server, error) {
 	s := &server{
-		log: log, shutdownTimeout: k.ShutdownTimeout, listeners: open, store: store,
+		log: log, shutdownTimeout: k.ShutdownTimeout, listeners: open, store: store, sealer: sealer,
 		feed: control.NewFeed(), table: access.NewTable(log), setup: web.NewSetup(),
 	}
 	var err error
@@ -54,25 +55,50 @@ func newServer(k *serveCommand, dataDir string, store *sqlite.Store, sealer *sec
 	}
 	s.follower = access.NewFollower(store, s.apply, log)
 	s.control = control.New(control.Config{Store: store, Sealer: sealer, Publish: s.follower.Sync, Live: true})
+	return s, s.makeServers(k)
+}
+
+// makeServers makes the three HTTP servers.
+func (s *server) makeServers(k *serveCommand) error {
+	consoleTLS, err := k.ConsoleTLS.config("console", s.log)
+	if err != nil {
+		return err
+	}
+	accessTLS, err := k.AccessTLS.config("access", s.log)
+	if err != nil {
+		return err
+	}
+	proxies, err := parseProxies(k.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	s.access = access.NewServer(access.NewHandler(s.table, access.Options{MaxQueueDuration: k.MaxQueueDuration, TrustedProxies: proxies, Log: s.log}))
+	s.access.TLSConfig = accessTLS
+	s.access.Protocols.SetHTTP2(accessTLS != nil)
 
 	endpointURL := strings.TrimRight(k.AccessEndpointURL, "/")
 	if endpointURL == "" {
-		endpointURL = localURL(open.access)
+		endpointURL = localURL(s.listeners.access, s.access)
 	}
 	s.console = web.NewServer(web.New(web.Config{
 		Control: s.control, Feed: s.feed, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
-		Setup: s.setup, Log: log, Version: version(),
+		Setup: s.setup, Log: s.log, Version: version(),
 	}))
-	s.access = access.NewServer(access.NewHandler(s.table, access.Options{MaxQueueDuration: k.MaxQueueDuration, Log: log}))
+	s.console.TLSConfig = consoleTLS
 	s.ops = newOpsServer(s.ready.Load, s.table.Metrics().WritePrometheus)
 	for _, server := range []*http.Server{s.console, s.access, s.ops} {
-		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+		server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	}
-	return s, nil
+	return nil
 }
 
 // apply passes a stored change on to all who must know.
 func (s *server) apply(c gatehouse.Change) {
+	if c.Deployment != nil {
+		if err := control.OpenUpstream(s.sealer, c.Deployment); err != nil {
+			s.log.Error("a deployment is used without its upstream settings", "deployment", c.Deployment.Name, "error", err)
+		}
+	}
 	s.table.Apply(c)
 	s.engines.Apply(c)
 	switch {
@@ -163,7 +189,7 @@ func (s *server) welcome(ctx context.Context) error {
 		return err
 	}
 	if email == "" && password == "" {
-		s.log.Info("there is no user yet; open this link to create the first admin", "url", localURL(s.listeners.console)+s.setup.Path())
+		s.log.Info("there is no user yet; open this link to create the first admin", "url", localURL(s.listeners.console, s.console)+s.setup.Path())
 		return nil
 	}
 	if _, err := s.control.CreateFirstAdmin(ctx, "", email, password); err != nil {
@@ -187,14 +213,16 @@ func (s *server) serve(ctx context.Context) error {
 		ln     net.Listener
 	}{{s.console, s.listeners.console}, {s.access, s.listeners.access}, {s.ops, s.listeners.ops}} {
 		group.Go(func() error {
-			if err := one.server.Serve(one.ln); !errors.Is(err, http.ErrServerClosed) {
-				return err
+			err := serveOn(one.server, one.ln)
+			if errors.Is(err, http.ErrServerClosed) {
+				return nil
 			}
-			return nil
+			return err
 		})
 	}
 	s.ready.Store(true)
-	s.log.Info("gatehouse is ready", "console", localURL(s.listeners.console), "access", localURL(s.listeners.access), "ops", localURL(s.listeners.ops))
+	s.log.Info("gatehouse is ready",
+		"console", localURL(s.listeners.console, s.console), "access", localURL(s.listeners.access, s.access), "ops", localURL(s.listeners.ops, s.ops))
 
 	group.Go(func() error {
 		<-ctx.Done()
@@ -207,6 +235,13 @@ func (s *server) serve(ctx context.Context) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+func serveOn(server *http.Server, ln net.Listener) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(ln, "", "") // the certificate comes from TLSConfig
+	}
+	return server.Serve(ln)
 }
 
 // shutdown lets running requests finish, side by side, and cuts them off at the deadline.

@@ -1,9 +1,12 @@
 package access
 
 import (
+	"crypto/tls"
 	"encoding/base64"
+	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -37,7 +40,11 @@ type config struct {
 	kind     gatehouse.DeploymentType
 	limit    int64        // concurrent requests per token
 	backends [parts]*pool // nil where nothing answers
-	requests map[Kind]*metrics.Counter
+	tls      *tls.Config  // for a deployment with certificates of its own; nil: the usual ones
+
+	ownTransport sync.Once
+	transport    *http.Transport // made on the first request, when tls is set
+	requests     map[Kind]*metrics.Counter
 }
 
 // configure publishes what known and engine say now.
@@ -55,7 +62,9 @@ func (d *deployment) configure(m *meters) {
 	}
 	switch {
 	case !d.known.Managed:
-		c.backends = [parts]*pool{Single: newPool(d.known.URLs, ""), Insert: newPool(d.known.InsertURLs, ""), Select: newPool(d.known.SelectURLs, "")}
+		authorization := d.known.Upstream.Authorization()
+		c.backends = [parts]*pool{Single: newPool(d.known.URLs, authorization), Insert: newPool(d.known.InsertURLs, authorization), Select: newPool(d.known.SelectURLs, authorization)}
+		c.tls, _ = d.known.Upstream.TLS() // it was checked before it was stored
 	case d.engine != nil:
 		c.backends[Single] = newPool([]string{d.engine.URL}, basic(d.engine.Username, d.engine.Password))
 	}

@@ -109,7 +109,7 @@ func (s *sender) RoundTrip(out *http.Request) (*http.Response, error) {
 		if out.Body != nil {
 			out.Body = x.body.attempt()
 		}
-		res, err := s.transport.RoundTrip(out)
+		res, err := s.transportFor(x.config).RoundTrip(out)
 		if err == nil || ctx.Err() != nil || x.body.clientFailed() != nil {
 			return res, err
 		}
@@ -128,6 +128,18 @@ func (s *sender) RoundTrip(out *http.Request) (*http.Response, error) {
 		s.h.metrics.retries.Inc()
 		out = out.WithContext(ctx) // the transport may still be looking at the last one
 	}
+}
+
+// transportFor gives the transport that all deployments share, unless this one has certificates of its own.
+func (s *sender) transportFor(c *config) *http.Transport {
+	if c.tls == nil {
+		return s.transport
+	}
+	c.ownTransport.Do(func() {
+		c.transport = s.transport.Clone()
+		c.transport.TLSClientConfig = c.tls
+	})
+	return c.transport
 }
 
 func (s *sender) setAside(x *exchange, b *backend, err error) {

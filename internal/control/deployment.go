@@ -77,6 +77,12 @@ func (c *Control) addDeployment(ctx context.Context, actor gatehouse.Actor, n ga
 		CreatedAt: now(), CreatedBy: actor.Creator(),
 		State: gatehouse.State{Status: gatehouse.Provisioning},
 	}
+	if !n.Upstream.IsZero() {
+		var err error
+		if d.SealedUpstream, err = sealUpstream(c.sealer, d.ID, n.Upstream); err != nil {
+			return gatehouse.Deployment{}, err
+		}
+	}
 	token, _, err := c.mint(actor, gatehouse.NewToken{DeploymentID: d.ID, Name: gatehouse.DefaultTokenName, Access: gatehouse.ReadWrite})
 	if err != nil {
 		return gatehouse.Deployment{}, err
@@ -96,6 +102,9 @@ func deploymentEvent(actor gatehouse.Actor, d gatehouse.Deployment) gatehouse.Au
 	e := event(actor, action, d.ID, d.Name)
 	e.DeploymentID = d.ID
 	e.Details = map[string]string{"type": string(d.Type), "max_concurrent_requests": strconv.Itoa(d.MaxConcurrentRequests)}
+	if len(d.SealedUpstream) > 0 {
+		e.Details["upstream"] = "with credentials or certificates"
+	}
 	for key, value := range map[string]string{
 		"tier": d.Tier, "retention": d.Retention.String(), "url": strings.Join(d.URLs, " "),
 		"insert_url": strings.Join(d.InsertURLs, " "), "select_url": strings.Join(d.SelectURLs, " "),

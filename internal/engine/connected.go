@@ -34,7 +34,9 @@ func partsOf(d gatehouse.Deployment) []part {
 }
 
 // connectedSpec is everything that decides whom to ask.
-func connectedSpec(d gatehouse.Deployment) string { return fmt.Sprintf("connected %q", partsOf(d)) }
+func connectedSpec(d gatehouse.Deployment) string {
+	return fmt.Sprintf("connected %q %x", partsOf(d), d.SealedUpstream)
+}
 
 // connected watches a deployment that runs elsewhere.
 type connected struct {

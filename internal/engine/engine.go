@@ -118,7 +118,7 @@ func (s *Supervisor) Apply(c gatehouse.Change) {
 	case c.Deployment != nil:
 		d := *c.Deployment
 		s.replace(d.ID, connectedSpec(d), errReplaced, func(ctx context.Context, r *reporter) {
-			(&connected{http: s.http, parts: partsOf(d), states: r}).run(ctx)
+			(&connected{http: clientFor(d.Upstream), parts: partsOf(d), states: r}).run(ctx)
 		})
 	case c.GoneDeployment != "":
 		id := c.GoneDeployment

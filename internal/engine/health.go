@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"gatehouse/internal/gatehouse"
 )
 
 // newHealthClient makes the client for health checks. It goes straight to the URL: neither a proxy from the environment nor a
@@ -25,6 +27,31 @@ func newHealthClient() *http.Client {
 	}
 }
 
+// clientFor makes the client for a connected deployment, which may ask for a credential or have a certificate of its own authority.
+func clientFor(u gatehouse.Upstream) *http.Client {
+	client := newHealthClient()
+	transport := client.Transport.(*http.Transport)
+	if config, err := u.TLS(); err == nil { // it was checked before it was stored
+		transport.TLSClientConfig = config
+	}
+	if authorization := u.Authorization(); authorization != "" {
+		client.Transport = authorized{transport, authorization}
+	}
+	return client
+}
+
+// authorized adds a credential to each request.
+type authorized struct {
+	http.RoundTripper
+	authorization string
+}
+
+func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", a.authorization)
+	return a.RoundTripper.RoundTrip(r)
+}
+
 // probe asks whether the VictoriaMetrics at the URL is well. The error is for the user's eyes: what its subject, the VictoriaMetrics,
 // does wrong, and the remedy. It reads the same each time as long as the cause is the same.
 func probe(ctx context.Context, client *http.Client, url string, timeout time.Duration) error {
@@ -35,7 +62,7 @@ func probe(ctx context.Context, client *http.Client, url string, timeout time.Du
 	case status >= 300 && status < 400:
 		return fmt.Errorf("answers with a redirect (HTTP status %d); connect the URL that it leads to", status)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return fmt.Errorf("asks for a credential at /health (HTTP status %d); connect a URL that needs none", status)
+		return fmt.Errorf("asks for a credential at /health (HTTP status %d); connect it with the right credential", status)
 	case status != http.StatusOK:
 		return fmt.Errorf("answers HTTP status %d instead of 200 at /health; look at its log, and check the path in the URL", status)
 	case strings.TrimSpace(string(body)) != "OK":

@@ -58,6 +58,10 @@ type Deployment struct {
 	MaxConcurrentRequests int
 	CreatedAt             time.Time
 	CreatedBy             string // email of the person, or "command line"
+	// SealedUpstream is the Upstream of a connected deployment at rest; empty when it has none.
+	SealedUpstream []byte
+	// Upstream is opened only for those who talk to the deployment.
+	Upstream Upstream
 	// State is how the deployment was doing when a server last looked. A Change does not carry it.
 	State State
 }
@@ -75,6 +79,7 @@ type NewDeployment struct {
 	Tier                  string    // managed only
 	Retention             Retention // managed only
 	MaxConcurrentRequests int       // 0 takes the tier's, or the default
+	Upstream              Upstream  // connected only
 }
 
 // CheckManaged validates n as a deployment that Gatehouse runs itself.
@@ -87,6 +92,9 @@ func (n NewDeployment) CheckManaged() error {
 	}
 	if len(n.URLs)+len(n.InsertURLs)+len(n.SelectURLs) > 0 {
 		return InvalidField("url", "a managed deployment has no URL; connect an existing VictoriaMetrics instead")
+	}
+	if !n.Upstream.IsZero() {
+		return InvalidField("upstream_username", "a managed deployment needs no credential; Gatehouse makes its own")
 	}
 	if n.Tier != "" {
 		if _, ok := TierByName(n.Tier); !ok {
@@ -103,6 +111,9 @@ func (n NewDeployment) CheckConnected() error {
 	}
 	if n.Tier != "" || n.Retention != (Retention{}) {
 		return InvalidField("tier", "a connected deployment has no tier and no retention here; set its limits where it runs")
+	}
+	if err := n.Upstream.Check(); err != nil {
+		return err
 	}
 	if n.Type == SingleNode {
 		if len(n.InsertURLs)+len(n.SelectURLs) > 0 {

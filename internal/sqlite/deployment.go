@@ -10,7 +10,7 @@ import (
 	"gatehouse/internal/gatehouse"
 )
 
-const deploymentColumns = `id, name, type, managed, urls, insert_urls, select_urls, tier, retention, max_concurrent_requests, created_at, created_by`
+const deploymentColumns = `id, name, type, managed, urls, insert_urls, select_urls, tier, retention, max_concurrent_requests, upstream, created_at, created_by`
 
 // CreateDeployment stores a deployment together with its default access token.
 func (s *Store) CreateDeployment(ctx context.Context, d gatehouse.Deployment, token gatehouse.StoredToken, events ...gatehouse.AuditEvent) error {
@@ -23,9 +23,9 @@ func (s *Store) CreateDeployment(ctx context.Context, d gatehouse.Deployment, to
 }
 
 func insertDeployment(ctx context.Context, tx *sql.Tx, d gatehouse.Deployment) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO deployments (`+deploymentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO deployments (`+deploymentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		d.ID, d.Name, d.Type, d.Managed, list(d.URLs), list(d.InsertURLs), list(d.SelectURLs), d.Tier, d.Retention.String(),
-		d.MaxConcurrentRequests, micros(d.CreatedAt), d.CreatedBy)
+		d.MaxConcurrentRequests, d.SealedUpstream, micros(d.CreatedAt), d.CreatedBy)
 	return err
 }
 
@@ -113,7 +113,7 @@ func scanDeployment(row scanner, more ...any) (gatehouse.Deployment, error) {
 	var retention string
 	var createdAt int64
 	err := row.Scan(append([]any{&d.ID, &d.Name, &d.Type, &d.Managed, &urls, &insertURLs, &selectURLs, &d.Tier, &retention,
-		&d.MaxConcurrentRequests, &createdAt, &d.CreatedBy}, more...)...)
+		&d.MaxConcurrentRequests, &d.SealedUpstream, &createdAt, &d.CreatedBy}, more...)...)
 	if err != nil {
 		return d, err
 	}

@@ -14,6 +14,18 @@ func (s *Store) CreateToken(ctx context.Context, t gatehouse.StoredToken, event 
 	return s.change(ctx, func(tx *sql.Tx) error { return insertToken(ctx, tx, t) }, event)
 }
 
+// CreateTokens stores many tokens, all or none.
+func (s *Store) CreateTokens(ctx context.Context, tokens []gatehouse.StoredToken, events ...gatehouse.AuditEvent) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		for _, t := range tokens {
+			if err := insertToken(ctx, tx, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, events...)
+}
+
 func insertToken(ctx context.Context, tx *sql.Tx, t gatehouse.StoredToken) error {
 	var tenant sql.NullString
 	if t.Tenant != nil {

@@ -64,6 +64,22 @@ func TestTokenNamesAreUniquePerDeployment(t *testing.T) {
 	}
 }
 
+func TestManyTokensAreStoredAllOrNone(t *testing.T) {
+	s := newStore(t)
+	d, def := addDeployment(t, s, "prod")
+	before := dump(t, s)
+	many := []gatehouse.StoredToken{token(d.ID, "a"), token(d.ID, "b"), token(d.ID, def.Name)}
+	wantError(t, s.CreateTokens(t.Context(), many, event(gatehouse.TokenCreated, d.ID)), gatehouse.Conflict, "name")
+	if dump(t, s) != before {
+		t.Error("a refused batch left something behind")
+	}
+	must(t, s.CreateTokens(t.Context(), many[:2], event(gatehouse.TokenCreated, d.ID)))
+	_, total, err := s.Tokens(t.Context(), gatehouse.TokenQuery{DeploymentID: d.ID})
+	if err != nil || total != 3 {
+		t.Errorf("there are %d tokens, %v; want 3", total, err)
+	}
+}
+
 func TestRevokingATokenFreesItsName(t *testing.T) {
 	s := newStore(t)
 	d, def := addDeployment(t, s, "prod")

@@ -11,6 +11,7 @@ CREATE TABLE deployments (
 	tier                    TEXT    NOT NULL,
 	retention               TEXT    NOT NULL,
 	max_concurrent_requests INTEGER NOT NULL CHECK (max_concurrent_requests > 0),
+	upstream                BLOB,             -- sealed credentials; null: none
 	created_at              INTEGER NOT NULL,
 	created_by              TEXT    NOT NULL
 );
