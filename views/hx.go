@@ -1,0 +1,49 @@
+package views
+
+import (
+	"context"
+
+	"github.com/a-h/templ"
+)
+
+// hx completes the htmx attributes of an element with the page's nonce. The extension hx-csp ignores elements without it, so
+// that injected markup cannot make requests.
+func hx(ctx context.Context, attributes templ.Attributes) templ.Attributes {
+	attributes["hx-nonce"] = templ.GetNonce(ctx)
+	return attributes
+}
+
+// hxOpen shows the dialog at url over the page.
+func hxOpen(ctx context.Context, url string) templ.Attributes {
+	return hx(ctx, templ.Attributes{"hx-get": url, "hx-target": "#overlay", "hx-swap": "innerHTML", "hx-sync": "#overlay:replace"})
+}
+
+// hxSend sends a dialog's form, and makes the open dialog the one that comes as the answer.
+func hxSend(ctx context.Context, url string) templ.Attributes {
+	return hx(ctx, templ.Attributes{"hx-post": url, "hx-target": "closest dialog", "hx-swap": "outerSync", "hx-disable": "find button[type=submit]", "hx-sync": "this:drop"})
+}
+
+// hxMain puts another state of the page into place. It takes precedence over a live update on its way.
+func hxMain(ctx context.Context, url string) templ.Attributes {
+	return hx(ctx, templ.Attributes{"hx-get": url, "hx-target": "#main", "hx-swap": "outerMorph", "hx-replace-url": "true", "hx-sync": "#main:replace"})
+}
+
+// hxLive brings the element up to date whenever the script live.js says that something has changed. It gives way to what the
+// viewer does, and leaves the element as it is while the server has trouble.
+func hxLive(ctx context.Context, url string) templ.Attributes {
+	return hx(ctx, templ.Attributes{"hx-get": url, "hx-trigger": "changed from:body", "hx-swap": "outerMorph", "hx-sync": "this:abort", "hx-status:5xx": "swap:none"})
+}
+
+// hxFilter is hxMain for a form: it follows what is typed.
+func hxFilter(ctx context.Context, url string) templ.Attributes {
+	a := hxMain(ctx, url)
+	a["hx-trigger"] = "input delay:200ms, submit"
+	return a
+}
+
+// hxStatus is hxLive for the part of a dialog that has the id of the element.
+func hxStatus(ctx context.Context, url string) templ.Attributes {
+	a := hxLive(ctx, url)
+	a["hx-select"] = "#token-status"
+	return a
+}

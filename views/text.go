@@ -1,0 +1,106 @@
+package views
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// sentence begins with a capital letter and ends in a full stop, as the screen shows messages. The names of VictoriaMetrics'
+// programs, such as vmselect, stay as they are.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	r, size := utf8.DecodeRuneInString(s)
+	if !strings.HasPrefix(s, "vm") {
+		s = string(unicode.ToUpper(r)) + s[size:]
+	}
+	if !strings.ContainsRune(".!?:", rune(s[len(s)-1])) {
+		s += "."
+	}
+	return s
+}
+
+// age says how long ago t was. The script time.js says it in the same words while the page stays open.
+func age(t, now time.Time) string {
+	seconds := int(now.Sub(t) / time.Second)
+	switch {
+	case seconds < 5:
+		return "just now"
+	case seconds < 60:
+		return count(seconds, "second") + " ago"
+	case seconds < 3600:
+		return count(seconds/60, "minute") + " ago"
+	case seconds < 48*3600:
+		return count(seconds/3600, "hour") + " ago"
+	case seconds < 60*24*3600:
+		return count(seconds/(24*3600), "day") + " ago"
+	}
+	return count(seconds/(30*24*3600), "month") + " ago"
+}
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return number(n) + " " + noun
+}
+
+// number groups digits: 10,000.
+func number(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// utc is a time as the screen shows it before the script has put it into the viewer's zone.
+func utc(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") }
+
+// firstUse says what a token's first request was, as far as its access tells.
+func firstUse(a gatehouse.Access) string {
+	switch a {
+	case gatehouse.Write:
+		return "First data received"
+	case gatehouse.Read:
+		return "First query received"
+	}
+	return "First request received"
+}
+
+// client names the program that used a token.
+func client(u gatehouse.Use) string {
+	const most = 60
+	if agent := []rune(u.UserAgent); len(agent) > most {
+		return string(agent[:most]) + "…"
+	}
+	return u.UserAgent
+}
+
+// origin says where a request came from: address, and client when it told.
+func origin(u gatehouse.Use) string {
+	if c := client(u); c != "" {
+		return u.Addr + ", " + c
+	}
+	return u.Addr
+}
+
+// evidence says who used a token: "10.0.0.7 (vmagent/1.151.0)".
+func evidence(u gatehouse.Use) string {
+	if c := client(u); c != "" {
+		return u.Addr + " (" + c + ")"
+	}
+	return u.Addr
+}
+
+const dots = "••••••••••••••••"
+
+// maskedKey is a secret as lists show it.
+func maskedKey(t gatehouse.Token) string { return t.Mask + dots }

@@ -1,0 +1,100 @@
+// Package web is the console: the pages in which people connect deployments and hand out access tokens. It knows HTTP and calls
+// control for everything else; what the pages look like is in package views.
+package web
+
+import (
+	"log/slog"
+	"net/http"
+
+	"gatehouse/internal/control"
+	"gatehouse/internal/gatehouse"
+	"gatehouse/static"
+	"gatehouse/views"
+)
+
+// Config is what the console is made of. Control, Feed and Log must be set.
+type Config struct {
+	Control *control.Control
+	// Feed wakes open pages.
+	Feed *control.Feed
+	// AccessEndpointURL is what users copy, such as http://127.0.0.1:8427, without a slash at the end.
+	AccessEndpointURL string
+	// EngineAvailable says whether managed deployments can run here; its error says what to do when not. Nil: they can.
+	EngineAvailable func() error
+	// Setup opens the page that makes the first admin. Nil: there is no such page.
+	Setup *Setup
+	// SecureCookies marks cookies Secure on plain http too, for a proxy that speaks TLS and does not say so in X-Forwarded-Proto.
+	SecureCookies bool
+	Log           *slog.Logger
+	// Version is Gatehouse's own, as the sidebar shows it. Empty: none is shown.
+	Version string
+}
+
+// console is the handler of all pages.
+type console struct {
+	Config
+	sessions *sessionStore
+}
+
+// New makes the console's handler. Serve it with NewServer.
+func New(config Config) http.Handler {
+	c := &console{Config: config, sessions: &sessionStore{config.Control, config.SecureCookies}}
+	return withRecovery(c, withSecurityHeaders(withCrossOriginProtection(c, c.routes())))
+}
+
+// routes lists every URL of the console.
+func (c *console) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	anyone := func(pattern string, h handler) { mux.Handle(pattern, c.anyone(h)) }
+	user := func(pattern string, h userHandler) { mux.Handle(pattern, c.user(h)) }
+
+	mux.Handle("GET "+static.Prefix, static.Handler())
+
+	anyone("GET /sign-in", c.signInPage)
+	anyone("POST /sign-in", c.signIn)
+	anyone("GET /setup", c.setupPage)
+	anyone("POST /setup", c.setUp)
+	anyone("POST /theme", c.setTheme)
+	user("POST /sign-out", c.signOut)
+
+	user("GET /{$}", c.home)
+	user("GET /deployments", c.deploymentsPage)
+	user("GET /deployments/events", c.allEvents)
+	user("GET /deployments/create", c.createDeploymentDialog)
+	user("POST /deployments/create", c.createDeployment)
+	user("GET /deployments/connect", c.connectDeploymentDialog)
+	user("POST /deployments/connect", c.connectDeployment)
+
+	user("GET /deployments/{deployment}", c.overviewPage)
+	user("GET /deployments/{deployment}/events", c.deploymentEvents)
+	user("GET /deployments/{deployment}/delete", c.deleteDeploymentDialog)
+	user("POST /deployments/{deployment}/delete", c.deleteDeployment)
+
+	user("GET /deployments/{deployment}/tokens", c.tokensPage)
+	user("POST /deployments/{deployment}/tokens", c.generateToken)
+	user("GET /deployments/{deployment}/tokens/new", c.newTokenDialog)
+	user("POST /deployments/{deployment}/tokens/{token}/secret", c.revealToken)
+	user("GET /deployments/{deployment}/tokens/{token}/examples", c.examplesDialog)
+	user("POST /deployments/{deployment}/tokens/{token}/examples/{example}", c.revealExample)
+	user("GET /deployments/{deployment}/tokens/{token}/delete", c.deleteTokenDialog)
+	user("POST /deployments/{deployment}/tokens/{token}/delete", c.deleteToken)
+
+	anyone("/", c.notFound)
+	return mux
+}
+
+func (c *console) home(w http.ResponseWriter, r *http.Request, _ gatehouse.Actor) error {
+	return redirect(w, r, views.DeploymentsURL)
+}
+
+func (c *console) notFound(http.ResponseWriter, *http.Request) error {
+	return gatehouse.Errorf(gatehouse.NotFound, "there is no such page; the address may be mistyped, or what it showed may have been deleted")
+}
+
+// noEngine is why managed deployments cannot run here, or "".
+func (c *console) noEngine() string {
+	if c.EngineAvailable == nil {
+		return ""
+	}
+	return gatehouse.ErrorMessage(c.EngineAvailable())
+}

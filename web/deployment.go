@@ -1,0 +1,233 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatehouse/internal/gatehouse"
+	"gatehouse/views"
+)
+
+// deployment finds the deployment that the URL names.
+func (c *console) deployment(r *http.Request, actor gatehouse.Actor) (gatehouse.Deployment, error) {
+	return c.Control.Deployment(r.Context(), actor, r.PathValue("deployment"))
+}
+
+func (c *console) deploymentsPage(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	all, err := c.Control.Deployments(r.Context(), actor)
+	if err != nil {
+		return err
+	}
+	page := views.DeploymentsPage{
+		EndpointURL: c.AccessEndpointURL,
+		MayChange:   actor.Can(gatehouse.ChangeDeployments),
+		NoEngine:    c.noEngine(),
+	}
+	for _, d := range all {
+		card := views.DeploymentCard{Deployment: d, Tokens: -1}
+		if actor.Can(gatehouse.ViewTokens) {
+			if card.Tokens, err = c.countTokens(r, actor, d.ID); err != nil {
+				return err
+			}
+		}
+		page.Deployments = append(page.Deployments, card)
+	}
+	return c.show(w, r, http.StatusOK, page)
+}
+
+func (c *console) countTokens(r *http.Request, actor gatehouse.Actor, deploymentID string) (int, error) {
+	_, total, err := c.Control.Tokens(r.Context(), actor, gatehouse.TokenQuery{DeploymentID: deploymentID, Limit: 1})
+	return total, err
+}
+
+func (c *console) overviewPage(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	d, err := c.deployment(r, actor)
+	if err != nil {
+		return err
+	}
+	page := views.OverviewPage{
+		Deployment:  d,
+		EndpointURL: c.AccessEndpointURL,
+		MayChange:   actor.Can(gatehouse.ChangeDeployments),
+		SeesTokens:  actor.Can(gatehouse.ViewTokens),
+	}
+	if page.SeesTokens {
+		used, total, err := c.lastUsedTokens(r, actor, d.ID)
+		if err != nil {
+			return err
+		}
+		page.Tokens, page.First = total, firstUsedLately(used)
+		if total > 0 && used[0].LastUse != nil {
+			page.LastUsed = &used[0]
+		} else {
+			page.Default = defaultToken(used)
+		}
+	}
+	return c.show(w, r, http.StatusOK, page)
+}
+
+// defaultToken gives the token to try first: the default one, or any; nil when there is none.
+func defaultToken(tokens []gatehouse.Token) *gatehouse.Token {
+	for i := range tokens {
+		if tokens[i].Name == gatehouse.DefaultTokenName {
+			return &tokens[i]
+		}
+	}
+	if len(tokens) == 0 {
+		return nil
+	}
+	return &tokens[0]
+}
+
+// lastUsedTokens gives those tokens of a deployment that were used last, and counts all.
+func (c *console) lastUsedTokens(r *http.Request, actor gatehouse.Actor, deploymentID string) ([]gatehouse.Token, int, error) {
+	return c.Control.Tokens(r.Context(), actor, gatehouse.TokenQuery{
+		DeploymentID: deploymentID, Sort: gatehouse.SortByLastUsed, Descending: true, Limit: 50,
+	})
+}
+
+const (
+	lately            = 5 * time.Minute // how long a first use is news
+	mostFirstUsesShow = 2
+)
+
+// firstUsedLately gives the tokens whose first use is news, of those that were used last.
+func firstUsedLately(tokens []gatehouse.Token) []gatehouse.Token {
+	var news []gatehouse.Token
+	for _, t := range tokens {
+		if t.FirstUse != nil && time.Since(t.FirstUse.At) < lately && len(news) < mostFirstUsesShow {
+			news = append(news, t)
+		}
+	}
+	return news
+}
+
+func (c *console) createDeploymentDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	if err := mayChangeDeployments(actor); err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, views.NewDeploymentDialog{NoEngine: c.noEngine()})
+}
+
+func (c *console) createDeployment(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	if err := mayChangeDeployments(actor); err != nil {
+		return err
+	}
+	form := views.NewDeploymentDialog{Name: strings.TrimSpace(r.PostFormValue("name")), NoEngine: c.noEngine()}
+	if form.NoEngine != "" {
+		return c.show(w, r, http.StatusServiceUnavailable, form)
+	}
+	d, err := c.Control.CreateDeployment(r.Context(), actor, gatehouse.NewDeployment{Name: form.Name, Type: gatehouse.SingleNode})
+	return c.deploymentMade(w, r, form, d, err)
+}
+
+func (c *console) connectDeploymentDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	if err := mayChangeDeployments(actor); err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, views.NewDeploymentDialog{Connect: true, Type: gatehouse.SingleNode})
+}
+
+func (c *console) connectDeployment(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	form := views.NewDeploymentDialog{
+		Connect:               true,
+		Name:                  strings.TrimSpace(r.PostFormValue("name")),
+		Type:                  gatehouse.DeploymentType(r.PostFormValue("type")),
+		URL:                   r.PostFormValue("url"),
+		InsertURL:             r.PostFormValue("insert_url"),
+		SelectURL:             r.PostFormValue("select_url"),
+		MaxConcurrentRequests: strings.TrimSpace(r.PostFormValue("max_concurrent_requests")),
+	}
+	n, err := newConnected(form)
+	var d gatehouse.Deployment
+	if err == nil {
+		d, err = c.Control.ConnectDeployment(r.Context(), actor, n)
+	}
+	return c.deploymentMade(w, r, form, d, err)
+}
+
+// newConnected reads the form. What was typed into the fields of the other type is left out: they are not shown.
+func newConnected(form views.NewDeploymentDialog) (gatehouse.NewDeployment, error) {
+	n := gatehouse.NewDeployment{Name: form.Name, Type: form.Type}
+	if form.Type == gatehouse.Cluster {
+		n.InsertURLs, n.SelectURLs = strings.Fields(form.InsertURL), strings.Fields(form.SelectURL)
+	} else {
+		n.URLs = strings.Fields(form.URL)
+	}
+	if form.MaxConcurrentRequests != "" {
+		limit, err := strconv.Atoi(form.MaxConcurrentRequests)
+		if err != nil || limit < 1 {
+			return n, gatehouse.InvalidField("max_concurrent_requests", "the limit of concurrent requests is not a number from 1 to %d; correct it or leave it empty", gatehouse.MostConcurrentRequests)
+		}
+		n.MaxConcurrentRequests = limit
+	}
+	return n, nil
+}
+
+// deploymentMade leads to the new deployment, or back into the form with what was typed. One that is stored, but not in force yet,
+// is made.
+func (c *console) deploymentMade(w http.ResponseWriter, r *http.Request, form views.NewDeploymentDialog, d gatehouse.Deployment, err error) error {
+	switch {
+	case err == nil || d.ID != "":
+		return redirect(w, r, views.DeploymentURL(d.ID))
+	case isFormError(err):
+		form.Error = views.FormErrorOf(err)
+		return c.show(w, r, statusOf(err), form)
+	}
+	return err
+}
+
+func (c *console) deleteDeploymentDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	dialog, err := c.deletion(r, actor)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, dialog)
+}
+
+func (c *console) deleteDeployment(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	dialog, err := c.deletion(r, actor)
+	if err != nil {
+		return err
+	}
+	if dialog.Typed != dialog.Deployment.Name {
+		err = gatehouse.InvalidField("confirm", "this is not the name of the deployment; type %s", dialog.Deployment.Name)
+	} else {
+		err = c.Control.DeleteDeployment(r.Context(), actor, dialog.Deployment.ID)
+	}
+	switch {
+	case err == nil:
+		return redirect(w, r, views.DeploymentsURL)
+	case isFormError(err):
+		dialog.Error = views.FormErrorOf(err)
+		return c.show(w, r, statusOf(err), dialog)
+	}
+	return err
+}
+
+// deletion is the dialog before a deployment is deleted, with what was typed into it.
+func (c *console) deletion(r *http.Request, actor gatehouse.Actor) (views.DeleteDeploymentDialog, error) {
+	if err := mayChangeDeployments(actor); err != nil {
+		return views.DeleteDeploymentDialog{}, err
+	}
+	d, err := c.deployment(r, actor)
+	if err != nil {
+		return views.DeleteDeploymentDialog{}, err
+	}
+	tokens, err := c.countTokens(r, actor, d.ID)
+	return views.DeleteDeploymentDialog{Deployment: d, Tokens: tokens, Typed: strings.TrimSpace(r.PostFormValue("confirm"))}, err
+}
+
+// mayChangeDeployments keeps forms from those whose input control would refuse.
+func mayChangeDeployments(actor gatehouse.Actor) error {
+	return may(actor, gatehouse.ChangeDeployments)
+}
+
+func may(actor gatehouse.Actor, right gatehouse.Right) error {
+	if !actor.Can(right) {
+		return gatehouse.Errorf(gatehouse.Forbidden, "your role %q may not %s; ask an admin", actor.Role, right)
+	}
+	return nil
+}

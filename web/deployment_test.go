@@ -1,0 +1,164 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/internal/gatehouse"
+	"gatehouse/web"
+)
+
+func TestCreateMakesADeployment(t *testing.T) {
+	_, v := newSiteWithAdmin(t)
+	v.get("/deployments").wantStatus(http.StatusOK).wantText(".blank", "No deployments yet")
+	to := v.post("/deployments/create", url.Values{"name": {" prod "}}).wantStatus(http.StatusSeeOther).location()
+	p := v.get(to).wantStatus(http.StatusOK)
+	p.wantText("h1", "prod")
+	p.wantText(".badge", "Provisioning")
+	p.wantText(".facts", "Retention 30 days")
+	p.wantText("main", "Send your first data")
+	card := v.get("/deployments").wantStatus(http.StatusOK)
+	card.wantText(".card h2", "prod")
+	card.wantText(".card .chip", endpointURL)
+	card.wantText(".card", "Access tokens 1")
+	if got := card.attr(".card .chip", "data-copy-text"); got != endpointURL {
+		t.Errorf("the chip copies %q", got)
+	}
+}
+
+func TestCreateKeepsWrongInputAndSaysWhy(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	s.addDeployment("prod")
+	f := func(name string, status int, message string) {
+		t.Helper()
+		for _, h := range []headers{nil, htmx} {
+			p := v.post("/deployments/create", url.Values{"name": {name}}, h).wantStatus(status)
+			p.wantText("#name-error", message)
+			if got := p.attr("[name=name]", "value"); got != name {
+				t.Errorf("the name became %q", got)
+			}
+			if got := p.attr("[name=name]", "aria-describedby"); got != "name-error" {
+				t.Errorf("the field is described by %q", got)
+			}
+		}
+	}
+	f("", http.StatusUnprocessableEntity, "The name is empty")
+	f("a\u202eb", http.StatusUnprocessableEntity, "invisible character")
+	f(strings.Repeat("x", 101), http.StatusUnprocessableEntity, "101 characters")
+	f("prod", http.StatusConflict, "exists already")
+}
+
+func TestWithoutEngineCreateSaysWhatToDo(t *testing.T) {
+	s, v := newSiteWithAdmin(t, func(c *web.Config) {
+		c.EngineAvailable = func() error {
+			return gatehouse.Errorf(gatehouse.Unavailable, "the program victoria-metrics is missing; build it")
+		}
+	})
+	p := v.get("/deployments").wantStatus(http.StatusOK)
+	p.wantText("main", "The program victoria-metrics is missing; build it.")
+	p.wantText("main .primary", "Connect existing")
+	if strings.Contains(p.text("main button"), "Create") {
+		t.Error("Create is offered")
+	}
+	p = v.post("/deployments/create", url.Values{"name": {"prod"}}).wantStatus(http.StatusServiceUnavailable)
+	p.wantText("[role=alert]", "The program victoria-metrics is missing")
+	if all, _ := s.control.Deployments(t.Context(), system); len(all) != 0 {
+		t.Errorf("%d deployments", len(all))
+	}
+}
+
+func TestConnectMakesAConnectedDeployment(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	single := url.Values{"name": {"one"}, "type": {"single_node"}, "url": {"http://10.0.0.5:8428/"}, "insert_url": {"left over"}}
+	to := v.post("/deployments/connect", single).wantStatus(http.StatusSeeOther).location()
+	v.get(to).wantText(".facts", "http://10.0.0.5:8428")
+
+	cluster := url.Values{
+		"name": {"many"}, "type": {"cluster"}, "insert_url": {"http://10.0.0.5:8480 http://10.0.0.6:8480"}, "select_url": {"http://10.0.0.7:8481"},
+		"max_concurrent_requests": {"50"},
+	}
+	p := v.post("/deployments/connect", cluster, htmx).wantStatus(http.StatusNoContent)
+	d, err := s.control.Deployment(t.Context(), system, "many")
+	if err != nil || p.header.Get("HX-Redirect") != "/deployments/"+d.ID {
+		t.Fatalf("led to %q: %v", p.header.Get("HX-Redirect"), err)
+	}
+	if len(d.InsertURLs) != 2 || len(d.SelectURLs) != 1 || d.MaxConcurrentRequests != 50 {
+		t.Errorf("deployment %+v", d)
+	}
+}
+
+func TestConnectKeepsWrongInputAndSaysWhy(t *testing.T) {
+	_, v := newSiteWithAdmin(t)
+	f := func(form url.Values, field, message string) {
+		t.Helper()
+		p := v.post("/deployments/connect", form, htmx).wantStatus(http.StatusUnprocessableEntity)
+		p.wantText("#"+field+"-error", message)
+		for name, values := range form {
+			if p.has("input[type=text][name="+name+"]") && p.attr("[name="+name+"]", "value") != values[0] {
+				t.Errorf("%s was not kept", name)
+			}
+		}
+		if chosen := "[name=type][value=" + form.Get("type") + "][checked]"; form.Get("type") == "cluster" && !p.has(chosen) {
+			t.Error("the type was not kept")
+		}
+	}
+	with := func(key, value string) url.Values {
+		form := url.Values{"name": {"many"}, "type": {"cluster"}, "insert_url": {"http://a:1"}, "select_url": {"http://b:1"}}
+		form.Set(key, value)
+		return form
+	}
+	f(with("insert_url", ""), "insert_url", "The URL of vminsert is missing")
+	f(with("select_url", "ftp://x"), "select_url", "not a full http or https URL")
+	f(with("insert_url", "http://user:pass@a:1"), "insert_url", "user name or password")
+	f(with("max_concurrent_requests", "many"), "max_concurrent_requests", "not a number")
+	f(with("max_concurrent_requests", "0"), "max_concurrent_requests", "not a number")
+	f(with("max_concurrent_requests", "99999999"), "max_concurrent_requests", "out of range")
+	f(with("type", "single_node"), "url", "missing")
+	f(with("type", "other"), "type", "unknown")
+}
+
+func TestStatesAreExplained(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	d := s.addDeployment("prod")
+	f := func(state gatehouse.State, badge, text string) {
+		t.Helper()
+		state.At = time.Now()
+		if err := s.store.SetState(t.Context(), d.ID, state); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"/deployments", "/deployments/" + d.ID, "/deployments/" + d.ID + "/tokens"} {
+			p := v.get(path, htmxMain).wantStatus(http.StatusOK)
+			p.wantText(".badge", badge)
+			p.wantText("main", text)
+			if p.has("html[lang]") {
+				t.Errorf("%s: htmx gets the whole page", path)
+			}
+		}
+	}
+	f(gatehouse.State{Status: gatehouse.Running, Version: "v1.151.0"}, "Running", "v1.151.0")
+	f(gatehouse.State{Status: gatehouse.Failed, Detail: "the port is taken; free it"}, "Error", "The port is taken; free it.")
+	f(gatehouse.State{Status: gatehouse.Failed, Detail: "vmselect does not answer"}, "Error", "vmselect does not answer.")
+	f(gatehouse.State{Status: gatehouse.Stopped, Detail: "start it"}, "Stopped", "Start it.")
+}
+
+func TestDeletingADeploymentNeedsItsName(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	d := s.addDeployment("prod")
+	path := "/deployments/" + d.ID + "/delete"
+	p := v.get(path, htmx).wantStatus(http.StatusOK)
+	p.wantText("dialog", "its access token stops working at once")
+	p.wantText("dialog", "trash folder")
+	v.post(path, url.Values{"confirm": {"Prod"}}, htmx).wantStatus(http.StatusUnprocessableEntity).wantText("#confirm-error", "This is not the name")
+	v.get("/deployments/" + d.ID).wantStatus(http.StatusOK)
+
+	if to := v.post(path, url.Values{"confirm": {"prod"}}).wantStatus(http.StatusSeeOther).location(); to != "/deployments" {
+		t.Errorf("led to %s", to)
+	}
+	v.get("/deployments/" + d.ID).wantStatus(http.StatusNotFound)
+	if n := s.auditCount(gatehouse.DeploymentDeleted); n != 1 {
+		t.Errorf("%d audit records", n)
+	}
+}

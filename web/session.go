@@ -1,0 +1,91 @@
+package web
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gorilla/sessions"
+
+	"gatehouse/internal/control"
+	"gatehouse/internal/gatehouse"
+)
+
+const (
+	sessionCookie = "gatehouse_session"
+	setupCookie   = "gatehouse_setup"
+	themeCookie   = "gatehouse_theme"
+)
+
+// actorKey is where a session holds the person it belongs to.
+const actorKey = "actor"
+
+// sessionStore keeps gorilla sessions in the rows of control, so that sign-out and disabling a user end them. The cookie holds
+// nothing but the ID.
+type sessionStore struct {
+	control *control.Control
+	secure  bool
+}
+
+// Get gives the session of the request, and looks it up only once for each.
+func (s *sessionStore) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(s, name)
+}
+
+// New looks the session up. Without a valid one it gives a new session that belongs to nobody, with the reason.
+func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(s, name)
+	session.IsNew = true
+	session.Options = s.cookieOptions(r, control.SessionMaxAge)
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return session, gatehouse.Errorf(gatehouse.Unauthenticated, "sign in first")
+	}
+	actor, err := s.control.SessionActor(r.Context(), cookie.Value, clientAddr(r))
+	if err != nil {
+		return session, err
+	}
+	session.ID, session.IsNew = cookie.Value, false
+	session.Values[actorKey] = actor
+	return session, nil
+}
+
+// Save sends the cookie.
+func (s *sessionStore) Save(_ *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	http.SetCookie(w, sessions.NewCookie(session.Name(), session.ID, session.Options))
+	return nil
+}
+
+// actor gives the person who is signed in.
+func (s *sessionStore) actor(r *http.Request) (gatehouse.Actor, error) {
+	session, err := s.Get(r, sessionCookie)
+	if err != nil {
+		return gatehouse.Actor{}, err
+	}
+	return session.Values[actorKey].(gatehouse.Actor), nil
+}
+
+// begin makes the browser carry the session that control has begun.
+func (s *sessionStore) begin(w http.ResponseWriter, r *http.Request, sessionID string) error {
+	session, _ := s.Get(r, sessionCookie) // the old one may have ended, and is replaced
+	session.ID = sessionID
+	return session.Save(r, w)
+}
+
+// end makes the browser forget the session.
+func (s *sessionStore) end(w http.ResponseWriter, r *http.Request, session *sessions.Session) error {
+	session.ID = ""
+	session.Options.MaxAge = -1
+	return session.Save(r, w)
+}
+
+// cookieOptions are those of every cookie that proves something. Lax, not Strict: a link from a chat or a ticket must find its
+// reader signed in; what changes something is a POST, and withCrossOriginProtection guards those.
+func (s *sessionStore) cookieOptions(r *http.Request, maxAge time.Duration) *sessions.Options {
+	return &sessions.Options{
+		Path:     "/",
+		MaxAge:   int(maxAge / time.Second),
+		HttpOnly: true,
+		Secure:   s.secure || r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		SameSite: http.SameSiteLaxMode,
+	}
+}

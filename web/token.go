@@ -1,0 +1,166 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"gatehouse/internal/gatehouse"
+	"gatehouse/views"
+)
+
+// token finds the token that the URL names, and its deployment.
+func (c *console) token(r *http.Request, actor gatehouse.Actor) (gatehouse.Deployment, gatehouse.Token, error) {
+	d, err := c.deployment(r, actor)
+	if err != nil {
+		return d, gatehouse.Token{}, err
+	}
+	t, err := c.Control.Token(r.Context(), actor, r.PathValue("token"))
+	if err == nil && t.DeploymentID != d.ID {
+		err = gatehouse.Errorf(gatehouse.NotFound, "the deployment has no access token with this ID; it may have been deleted")
+	}
+	return d, t, err
+}
+
+func (c *console) tokensPage(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	d, err := c.deployment(r, actor)
+	if err != nil {
+		return err
+	}
+	page := views.TokensPage{Deployment: d, EndpointURL: c.AccessEndpointURL, Query: tokenQuery(r, d.ID), Page: pageNumber(r)}
+	page.Tokens, page.Total, err = c.tokensOn(r, actor, page.Query, page.Page)
+	if err != nil {
+		return err
+	}
+	if last := max(1, (page.Total+views.TokensPageSize-1)/views.TokensPageSize); page.Page > last {
+		page.Page = last // tokens were deleted, or the search matches fewer
+		if page.Tokens, page.Total, err = c.tokensOn(r, actor, page.Query, last); err != nil {
+			return err
+		}
+	}
+	used, _, err := c.lastUsedTokens(r, actor, d.ID)
+	if err != nil {
+		return err
+	}
+	page.First = firstUsedLately(used)
+	return c.show(w, r, http.StatusOK, page)
+}
+
+func (c *console) tokensOn(r *http.Request, actor gatehouse.Actor, q gatehouse.TokenQuery, page int) ([]gatehouse.Token, int, error) {
+	q.Limit, q.Offset = views.TokensPageSize, (page-1)*views.TokensPageSize
+	return c.Control.Tokens(r.Context(), actor, q)
+}
+
+// tokenQuery reads what the viewer chose to see. What is not understood is left out, since addresses are typed and shared. The
+// newest tokens come first unless chosen otherwise.
+func tokenQuery(r *http.Request, deploymentID string) gatehouse.TokenQuery {
+	q := gatehouse.TokenQuery{DeploymentID: deploymentID, Search: strings.TrimSpace(r.FormValue("search"))}
+	if access, err := gatehouse.ParseAccess(r.FormValue("access")); err == nil {
+		q.Access = access
+	}
+	switch sort := gatehouse.TokenSort(r.FormValue("sort")); sort {
+	case gatehouse.SortByName, gatehouse.SortByAccess, gatehouse.SortByCreated, gatehouse.SortByCreator, gatehouse.SortByLastUsed, gatehouse.SortByTenant:
+		q.Sort, q.Descending = sort, r.FormValue("order") == "desc"
+	default:
+		q.Sort, q.Descending = gatehouse.SortByCreated, true
+	}
+	return q
+}
+
+func pageNumber(r *http.Request) int {
+	const most = 1_000_000 // keeps the offset small
+	n, _ := strconv.Atoi(r.FormValue("page"))
+	return min(max(n, 1), most)
+}
+
+func (c *console) newTokenDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	if err := may(actor, gatehouse.ChangeTokens); err != nil {
+		return err
+	}
+	d, err := c.deployment(r, actor)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, views.NewNewTokenDialog(d))
+}
+
+func (c *console) generateToken(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	if err := may(actor, gatehouse.ChangeTokens); err != nil {
+		return err
+	}
+	d, err := c.deployment(r, actor)
+	if err != nil {
+		return err
+	}
+	form := views.NewNewTokenDialog(d)
+	form.Name = strings.TrimSpace(r.PostFormValue("name"))
+	form.Access = r.PostFormValue("access")
+	form.Tenant = strings.TrimSpace(r.PostFormValue("tenant"))
+	n, err := newToken(form)
+	var t gatehouse.Token
+	if err == nil {
+		t, _, err = c.Control.CreateToken(r.Context(), actor, n)
+	}
+	switch {
+	case err == nil || t.ID != "": // one that is stored, but not in force yet, is made
+		return c.tokenGenerated(w, r, d, t, gatehouse.ErrorMessage(err))
+	case isFormError(err):
+		form.Error = views.FormErrorOf(err)
+		return c.show(w, r, statusOf(err), form)
+	}
+	return err
+}
+
+func newToken(form views.NewTokenDialog) (gatehouse.NewToken, error) {
+	n := gatehouse.NewToken{DeploymentID: form.Deployment.ID, Name: form.Name, Access: gatehouse.Access(form.Access)}
+	if form.Tenant != "" {
+		tenant, err := gatehouse.ParseTenant(form.Tenant)
+		if err != nil {
+			return n, err
+		}
+		n.Tenant = &tenant
+	}
+	return n, nil
+}
+
+func (c *console) tokenGenerated(w http.ResponseWriter, r *http.Request, d gatehouse.Deployment, t gatehouse.Token, warning string) error {
+	if !isHTMX(r) {
+		return redirect(w, r, views.GeneratedURL(t))
+	}
+	dialog := c.examples(d, t)
+	dialog.Generated, dialog.Warning = true, warning
+	w.Header().Set("HX-Trigger", "changed")
+	return c.show(w, r, http.StatusOK, dialog)
+}
+
+func (c *console) deleteTokenDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	if err := may(actor, gatehouse.ChangeTokens); err != nil {
+		return err
+	}
+	d, t, err := c.token(r, actor)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, views.NewDeleteTokenDialog(d, t))
+}
+
+func (c *console) deleteToken(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	d, t, err := c.token(r, actor)
+	if err != nil {
+		return err
+	}
+	if err := c.Control.RevokeToken(r.Context(), actor, t.ID); err != nil {
+		if !isFormError(err) {
+			return err
+		}
+		dialog := views.NewDeleteTokenDialog(d, t)
+		dialog.Error = views.FormErrorOf(err)
+		return c.show(w, r, statusOf(err), dialog)
+	}
+	if !isHTMX(r) {
+		return redirect(w, r, views.TokensURL(d.ID))
+	}
+	w.Header().Set("HX-Trigger", "changed, dialog:done")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
