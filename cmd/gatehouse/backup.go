@@ -60,12 +60,14 @@ func writeArchive(path string, files map[string]string) error {
 	if err := errors.Join(archive.Close(), tmp.Sync(), tmp.Close()); err != nil {
 		return explainFile(fmt.Errorf("write the backup: %w", err), path)
 	}
-	if err := os.Link(tmp.Name(), path); errors.Is(err, fs.ErrExist) { // unlike a rename, a link never replaces a file
+	err = os.Link(tmp.Name(), path) // unlike a rename, a link never replaces a file
+	if errors.Is(err, fs.ErrExist) {
 		return fileExists(path)
-	} else if err != nil {
-		return explainFile(err, path)
 	}
-	return nil
+	if err != nil { // some file systems have no links
+		err = os.Rename(tmp.Name(), path)
+	}
+	return explainFile(err, path)
 }
 
 func addFile(archive *tar.Writer, name, path string) error {
@@ -101,7 +103,11 @@ func (k *restoreCommand) Run(ctx context.Context, c *commands) error {
 	if len(entries) > 0 {
 		return gatehouse.Errorf(gatehouse.Conflict, "the data directory %s is not empty; move its content away or give another with --data-dir", c.DataDir)
 	}
+	if _, err := os.Lstat(c.keysetPath()); err == nil {
+		return fileExists(c.keysetPath())
+	}
 	if err := k.restore(ctx, c); err != nil {
+		os.Remove(c.keysetPath()) // it may lie outside the data directory
 		return errors.Join(err, clearDir(c.DataDir))
 	}
 	return nil

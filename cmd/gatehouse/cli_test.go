@@ -139,23 +139,48 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 	}
 }
 
-func TestMissingKeyset(t *testing.T) {
-	dir := connected(t)
-	keyset := filepath.Join(dir, secret.KeysetFile)
-	if err := os.Rename(keyset, keyset+".away"); err != nil {
+func TestMissingOrForeignKeyset(t *testing.T) {
+	dir := newDataDir(t)
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("upstream secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := command(t, dir, "", "token", "list", "--deployment", "shop")
-	if r.code != exitFailed || !strings.Contains(r.err, "put it back") {
-		t.Errorf("without its keyset: exit code %d, %q", r.code, r.err)
+	must(t, dir, "", "deployment", "connect", "shop", "--type", "single_node", "--url", "http://127.0.0.1:9",
+		"--upstream-username", "u", "--upstream-password-file", password)
+	keyset := filepath.Join(dir, secret.KeysetFile)
+	refused := func(message string) {
+		t.Helper()
+		r := command(t, dir, "", "token", "list", "--deployment", "shop")
+		if r.code != exitFailed || !strings.Contains(r.err, message) {
+			t.Errorf("exit code %d, %q, want %q", r.code, r.err, message)
+		}
 	}
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	move(keyset, keyset+".away")
+	refused("put it back")
+	move(keyset+".away", keyset)
+	// With the token gone, only the deployment's credentials are sealed.
+	must(t, dir, "", "token", "revoke", tokenID(t, dir, "shop", "default"))
+	move(keyset, keyset+".away")
+	refused("put it back")
 	if _, err := os.Stat(keyset); !os.IsNotExist(err) {
 		t.Error("a new keyset was made although secrets are sealed with the old one")
 	}
-	if err := os.Rename(keyset+".away", keyset); err != nil {
-		t.Fatal(err)
+
+	other := connected(t)
+	move(filepath.Join(other, secret.KeysetFile), keyset)
+	refused("not the one with which the stored secrets were sealed")
+	move(keyset+".away", keyset)
+	id := newToken(t, dir, "shop", "again", "r")
+	if got := must(t, dir, "", "token", "reveal", tokenID(t, dir, "shop", "again")); got != id {
+		t.Errorf("with the right keyset back, reveal printed %q", got)
 	}
-	must(t, dir, "", "token", "reveal", tokenID(t, dir, "shop", "default"))
 }
 
 func TestBackupAndRestore(t *testing.T) {

@@ -42,9 +42,10 @@ func TestSecretsLeaveNoTrace(t *testing.T) {
 			}
 		}
 	}
+	answers := map[int]int{} // by status
 	for _, value := range []string{writer, revoked, mistyped} {
 		for _, path := range []string{"/api/v1/import/prometheus", "/api/v1/query?query=1", "/metrics", "/nothing/" + value, "/api/v1/query?token=" + value, "/../" + value, "/%zz" + value} {
-			for _, header := range []string{"Bearer " + value, "Token " + value, "Strange " + value, value} {
+			for _, header := range []string{"Bearer " + value, "Strange " + value} {
 				req, err := http.NewRequest("POST", p.access, strings.NewReader("leak 1"))
 				if err != nil {
 					t.Fatal(err)
@@ -55,8 +56,14 @@ func TestSecretsLeaveNoTrace(t *testing.T) {
 				if err != nil {
 					continue // net/http's own client refuses some of these
 				}
+				answers[resp.StatusCode]++
 				look("the answer to "+strings.ReplaceAll(path, value, "<secret>"), readAll(t, resp))
 			}
+		}
+	}
+	for _, status := range []int{http.StatusNoContent, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound} {
+		if answers[status] == 0 {
+			t.Errorf("no request was answered %d, so those answers were not looked at: %v", status, answers)
 		}
 	}
 	for _, path := range []string{"/metrics", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2"} {

@@ -26,8 +26,8 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
 	os.Exit(report(os.Stderr, err))
 }
 
@@ -61,7 +61,6 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		kong.DefaultEnvars("GATEHOUSE"),
 		kong.Writers(out, errOut),
 		kong.Exit(func(int) { panic(exited) }),
-		kong.UsageOnError(),
 	)
 	if err != nil {
 		return err

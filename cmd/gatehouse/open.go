@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -59,20 +60,29 @@ func (c *commands) openData(ctx context.Context) (*sqlite.Store, *secret.Sealer,
 // could never be opened again.
 func (c *commands) openSealer(ctx context.Context, store *sqlite.Store) (*secret.Sealer, error) {
 	path := c.keysetPath()
-	sealer, err := secret.LoadSealer(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return sealer, explainFile(err, path)
-	}
-	has, err := store.HasSecrets(ctx)
+	samples, err := store.SealedSamples(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if has {
+	sealer, err := secret.LoadSealer(path)
+	switch missing := errors.Is(err, fs.ErrNotExist); {
+	case missing && len(samples) > 0:
 		return nil, gatehouse.Errorf(gatehouse.Unavailable,
 			"the keyset file %s is missing, and the stored secrets cannot be opened without it; put it back, or give its place with --keyset", path)
+	case missing:
+		sealer, err = secret.CreateSealer(path)
+	case err == nil && len(samples) > 0 && !opensAny(sealer, samples):
+		return nil, gatehouse.Errorf(gatehouse.Unavailable,
+			"the keyset file %s is not the one with which the stored secrets were sealed; put that one back, or give its place with --keyset", path)
 	}
-	sealer, err = secret.CreateSealer(path)
 	return sealer, explainFile(err, path)
+}
+
+func opensAny(sealer *secret.Sealer, samples []gatehouse.Sealed) bool {
+	return slices.ContainsFunc(samples, func(one gatehouse.Sealed) bool {
+		_, err := sealer.Open(one.Sealed, one.Row)
+		return err == nil
+	})
 }
 
 // explainFile turns a failure of the operating system into a sentence with a remedy.
@@ -139,7 +149,11 @@ func commandLineActor() gatehouse.Actor {
 	return gatehouse.Actor{Kind: gatehouse.CommandLine, Name: name, Role: gatehouse.Admin}
 }
 
-const lockFile = "serve.lock"
+const (
+	lockFile = "serve.lock"
+	// lockPatience outlasts serverRuns, which holds the lock for a moment to see whether it is free.
+	lockPatience = time.Second
+)
 
 // lockDataDir makes this process the one server of the data directory until it ends; the lock ends with it, however it ends.
 func lockDataDir(dir string) (*os.File, error) {
@@ -148,7 +162,12 @@ func lockDataDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, gatehouse.Errorf(gatehouse.Unavailable, "the data directory %s cannot be written; make it writable for this user or give another with --data-dir", dir).WithCause(err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 20) {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil || time.Now().After(deadline) {
+			break
+		}
+	}
+	if err != nil {
 		f.Close()
 		return nil, gatehouse.Errorf(gatehouse.Conflict, "another gatehouse serve runs on the data directory %s; stop it first or give another with --data-dir", dir).WithCause(err)
 	}

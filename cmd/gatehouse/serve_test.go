@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/sqlite"
 )
 
@@ -153,5 +155,66 @@ func TestDeploymentDeletedWhileNoServerRan(t *testing.T) {
 	})
 	if list := must(t, dir, "", "deployment", "list"); strings.Contains(list, "default") {
 		t.Errorf("the deleted default deployment came back:\n%s", list)
+	}
+}
+
+// TestLostDatabaseLeavesTheDataAlone starts with a database that knows nothing of the data beside it.
+func TestLostDatabaseLeavesTheDataAlone(t *testing.T) {
+	dir := newDataDir(t)
+	p := serve(t, dir)
+	p.waitRunning("default")
+	p.stop()
+	folders, err := filepath.Glob(filepath.Join(dir, "deployments", "*"))
+	if err != nil || len(folders) != 1 {
+		t.Fatalf("%v %v", folders, err)
+	}
+	for _, name := range []string{sqlite.File, sqlite.File + "-wal", sqlite.File + "-shm"} {
+		os.Remove(filepath.Join(dir, name))
+	}
+	p = serve(t, dir)
+	p.waitRunning("default")
+	if _, err := os.Stat(filepath.Join(folders[0], "data")); err != nil {
+		t.Errorf("the data of the deployment that the database does not know is gone: %v", err)
+	}
+	if !strings.Contains(p.log.String(), "Is this the right database?") {
+		t.Errorf("nobody was told:\n%s", p.log)
+	}
+}
+
+// TestEnginesMayFinishWriting gives requests no time at all to finish, which must not cost a sample.
+func TestEnginesMayFinishWriting(t *testing.T) {
+	dir := newDataDir(t)
+	p := serve(t, dir, "--shutdown-timeout", "0s")
+	p.waitRunning("default")
+	value := newToken(t, dir, "default", "both", "rw")
+	if a := p.request("POST", value, "/api/v1/import/prometheus", "kept 5"); a.status != http.StatusNoContent {
+		t.Fatalf("status %d: %s", a.status, a.body)
+	}
+	p.stop()
+	p = serve(t, dir)
+	p.waitRunning("default")
+	p.arrives(value, "kept")
+}
+
+func TestServeRefusesABadEndpointURL(t *testing.T) {
+	refusesToServe(t, newDataDir(t), "not a full http or https URL", "--access-endpoint-url", "metrics.example.com")
+}
+
+func TestUnsavedStatesAreKeptUntilTheyAreStored(t *testing.T) {
+	var u unsavedStates
+	running := gatehouse.State{Status: gatehouse.Running}
+	u.set("d", gatehouse.State{Status: gatehouse.Provisioning})
+	u.set("d", running)
+	if err := u.save(func(string, gatehouse.State) error { return errors.New("the disk is full") }); err == nil {
+		t.Error("the failure was not reported")
+	}
+	stored := map[string]gatehouse.State{}
+	save := func(id string, state gatehouse.State) error { stored[id] = state; return nil }
+	if err := u.save(save); err != nil || len(stored) != 1 || stored["d"] != running {
+		t.Errorf("stored %v, %v; want the latest state", stored, err)
+	}
+	clear(stored)
+	if err := u.save(save); err != nil || len(stored) != 0 {
+		t.Errorf("stored again: %v, %v", stored, err)
 	}
 }

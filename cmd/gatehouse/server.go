@@ -23,6 +23,10 @@ import (
 	"gatehouse/web"
 )
 
+// engineStopTimeout is how long engines may take to write everything to disk. It has nothing to do with how long requests may go on:
+// an engine that is killed while it writes loses samples that clients were told are stored.
+const engineStopTimeout = 5 * time.Minute
+
 // server is a running Gatehouse: the console and the access endpoint over one store.
 type server struct {
 	log             *slog.Logger
@@ -37,6 +41,7 @@ type server struct {
 	engines         *engine.Supervisor
 	endpoints       sync.Map // of running engines: deployment ID to engine.Endpoint
 	setup           *web.Setup
+	states          unsavedStates
 	ready           atomic.Bool
 
 	console, access, ops *http.Server
@@ -79,6 +84,8 @@ func (s *server) makeServers(k *serveCommand) error {
 	endpointURL := strings.TrimRight(k.AccessEndpointURL, "/")
 	if endpointURL == "" {
 		endpointURL = localURL(s.listeners.access, s.access)
+	} else if err := gatehouse.CheckURL("access_endpoint_url", "the URL of the access endpoint", endpointURL); err != nil {
+		return err
 	}
 	s.console = web.NewServer(web.New(web.Config{
 		Control: s.control, Feed: s.feed, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
@@ -96,7 +103,8 @@ func (s *server) makeServers(k *serveCommand) error {
 func (s *server) apply(c gatehouse.Change) {
 	if c.Deployment != nil {
 		if err := control.OpenUpstream(s.sealer, c.Deployment); err != nil {
-			s.log.Error("a deployment is used without its upstream settings", "deployment", c.Deployment.Name, "error", err)
+			s.shut(*c.Deployment, err)
+			return
 		}
 	}
 	s.table.Apply(c)
@@ -113,6 +121,15 @@ func (s *server) apply(c gatehouse.Change) {
 	}
 }
 
+// shut keeps a deployment out of use whose upstream settings cannot be opened. Without them, requests would go to whoever answers.
+func (s *server) shut(d gatehouse.Deployment, err error) {
+	s.log.Error("a deployment cannot be used", "deployment", d.Name, "error", err)
+	d.URLs, d.InsertURLs, d.SelectURLs = nil, nil, nil
+	s.table.Apply(gatehouse.Change{Deployment: &d})
+	s.noteState(d.ID, gatehouse.State{Status: gatehouse.Failed, At: time.Now(),
+		Detail: "its credentials for VictoriaMetrics cannot be opened; put back the keyset file that was in use when it was connected, or delete it and connect it again"}, nil)
+}
+
 // noteState passes on how a deployment is doing.
 func (s *server) noteState(deploymentID string, state gatehouse.State, endpoint *engine.Endpoint) {
 	if endpoint != nil {
@@ -122,12 +139,23 @@ func (s *server) noteState(deploymentID string, state gatehouse.State, endpoint 
 		s.endpoints.Delete(deploymentID)
 		s.table.SetEngine(deploymentID, nil)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := s.store.SetState(ctx, deploymentID, state); err != nil {
-		s.log.Error("the state of a deployment could not be stored", "deployment", deploymentID, "status", state.Status, "error", err)
+	s.states.set(deploymentID, state)
+	if err := s.saveStates(context.Background()); err != nil {
+		s.log.Error("the state of a deployment could not be stored yet", "deployment", deploymentID, "status", state.Status, "error", err)
 	}
-	s.feed.Notify(deploymentID)
+}
+
+// saveStates stores the states that are not stored yet.
+func (s *server) saveStates(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return s.states.save(func(id string, state gatehouse.State) error {
+		if err := s.store.SetState(ctx, id, state); err != nil {
+			return err
+		}
+		s.feed.Notify(id)
+		return nil
+	})
 }
 
 // run prepares, serves until ctx ends or a server fails, and stops everything in order: engines last, since running requests need
@@ -137,7 +165,7 @@ func (s *server) run(ctx context.Context) error {
 	if err == nil {
 		err = s.serve(ctx)
 	}
-	stopping, cancel := context.WithTimeout(context.Background(), s.shutdownTimeout)
+	stopping, cancel := context.WithTimeout(context.Background(), engineStopTimeout)
 	defer cancel()
 	s.engines.Stop(stopping)
 	return err
@@ -171,10 +199,20 @@ func (s *server) discardOrphans(ctx context.Context) error {
 	}
 	for _, id := range folders {
 		_, err := s.store.FindDeployment(ctx, id)
-		if gatehouse.ErrorCode(err) == gatehouse.NotFound {
-			s.engines.Apply(gatehouse.Change{GoneDeployment: id})
-		} else if err != nil {
+		if err == nil {
+			continue
+		}
+		if gatehouse.ErrorCode(err) != gatehouse.NotFound {
 			return err
+		}
+		deleted, err := s.store.WasDeleted(ctx, id)
+		if err != nil {
+			return err
+		}
+		if deleted {
+			s.engines.Apply(gatehouse.Change{GoneDeployment: id})
+		} else {
+			s.log.Warn("the data directory holds a deployment that the database does not know; its data stays where it is. Is this the right database?", "deployment", id)
 		}
 	}
 	return nil
@@ -207,6 +245,7 @@ func (s *server) serve(ctx context.Context) error {
 	var work errgroup.Group
 	work.Go(func() error { s.follower.Run(background); return nil })
 	work.Go(func() error { s.flushUses(background); return nil })
+	work.Go(func() error { s.retryStates(background); return nil })
 
 	for _, one := range []struct {
 		server *http.Server

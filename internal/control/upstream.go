@@ -8,15 +8,12 @@ import (
 	"gatehouse/internal/secret"
 )
 
-// upstreamRow binds the sealed upstream settings to their deployment.
-func upstreamRow(deploymentID string) string { return deploymentID + "/upstream" }
-
 func sealUpstream(sealer *secret.Sealer, deploymentID string, u gatehouse.Upstream) ([]byte, error) {
 	text, err := json.Marshal(u)
 	if err != nil {
 		return nil, fmt.Errorf("write upstream settings: %w", err)
 	}
-	return sealer.Seal(secret.From(string(text)), upstreamRow(deploymentID))
+	return sealer.Seal(secret.From(string(text)), gatehouse.UpstreamRow(deploymentID))
 }
 
 // OpenUpstream opens the upstream settings of d into d.Upstream, for those who talk to the deployment.
@@ -24,7 +21,7 @@ func OpenUpstream(sealer *secret.Sealer, d *gatehouse.Deployment) error {
 	if len(d.SealedUpstream) == 0 {
 		return nil
 	}
-	text, err := sealer.Open(d.SealedUpstream, upstreamRow(d.ID))
+	text, err := sealer.Open(d.SealedUpstream, gatehouse.UpstreamRow(d.ID))
 	if err != nil {
 		return fmt.Errorf("open the upstream settings of deployment %q: %w", d.Name, err)
 	}

@@ -27,7 +27,7 @@ const (
 
 	// endPatience is how long an engine may take to write to disk when its deployment was changed or deleted. On Stop the
 	// caller's deadline counts instead, if that is earlier.
-	endPatience = 2 * time.Minute
+	endPatience = 5 * time.Minute
 )
 
 // managed keeps the engine of one deployment running.

@@ -64,7 +64,7 @@ func (l *lifeline) free() {
 // leftoverSteps end an engine whose Gatehouse is gone. It has already got SIGTERM through its lifeline and may be busy writing, so
 // first it is only woken up, in case it is suspended.
 var leftoverSteps = []leftoverStep{
-	{syscall.SIGCONT, 30 * time.Second},
+	{syscall.SIGCONT, 2 * time.Minute},
 	{syscall.SIGTERM, 10 * time.Second},
 	{syscall.SIGKILL, 10 * time.Second},
 }

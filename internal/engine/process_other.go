@@ -41,7 +41,7 @@ func (l *lifeline) free() {}
 
 // leftoverSteps end an engine whose Gatehouse is gone.
 var leftoverSteps = []leftoverStep{
-	{syscall.SIGTERM, 30 * time.Second},
+	{syscall.SIGTERM, 2 * time.Minute},
 	{syscall.SIGKILL, 10 * time.Second},
 }
 

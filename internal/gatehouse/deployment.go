@@ -148,16 +148,16 @@ func checkURLs(field, what string, urls []string) error {
 		return InvalidField(field, "%s is missing; write it like http://10.0.0.5:8428", what)
 	}
 	for _, u := range urls {
-		if err := checkURL(field, what, u); err != nil {
+		if err := CheckURL(field, what, u); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkURL takes http and https URLs with an optional path. Credentials inside a URL are refused: URLs are shown on screen, in
+// CheckURL takes http and https URLs with an optional path. Credentials inside a URL are refused: URLs are shown on screen, in
 // lists and in the log.
-func checkURL(field, what, raw string) error {
+func CheckURL(field, what, raw string) error {
 	if len(raw) > 2000 {
 		return InvalidField(field, "%s is longer than 2000 characters; shorten it", what)
 	}

@@ -78,6 +78,12 @@ type StoredToken struct {
 	Sealed []byte
 }
 
+// Sealed is a sealed secret and the row that it is bound to.
+type Sealed struct {
+	Row    string
+	Sealed []byte
+}
+
 // TokenUse is news of a token's use, from the access endpoint to the store.
 type TokenUse struct {
 	TokenID      string
@@ -90,12 +96,13 @@ type TokenUse struct {
 type TokenSort string
 
 const (
-	SortByName     TokenSort = "name"
-	SortByAccess   TokenSort = "access"
-	SortByCreated  TokenSort = "created"
-	SortByCreator  TokenSort = "creator"
-	SortByLastUsed TokenSort = "last_used"
-	SortByTenant   TokenSort = "tenant"
+	SortByName      TokenSort = "name"
+	SortByAccess    TokenSort = "access"
+	SortByCreated   TokenSort = "created"
+	SortByCreator   TokenSort = "creator"
+	SortByFirstUsed TokenSort = "first_used"
+	SortByLastUsed  TokenSort = "last_used"
+	SortByTenant    TokenSort = "tenant"
 )
 
 // TokenQuery says which tokens of a deployment to list, and in which order.

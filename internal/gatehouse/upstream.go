@@ -17,6 +17,9 @@ type Upstream struct {
 	Key      string `json:"key,omitempty"`    // PEM: its private key
 }
 
+// UpstreamRow is the row to which the sealed Upstream of a deployment is bound.
+func UpstreamRow(deploymentID string) string { return deploymentID + "/upstream" }
+
 // String hides everything.
 func (u Upstream) String() string { return "upstream settings" }
 

@@ -84,6 +84,12 @@ func (s *Store) EverHadDeployment(ctx context.Context) (had bool, err error) {
 	return had, explain(err)
 }
 
+// WasDeleted reports whether a deployment of this ID was deleted here, by the audit log.
+func (s *Store) WasDeleted(ctx context.Context, id string) (deleted bool, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM audit WHERE action = ? AND object_id = ?)`, gatehouse.DeploymentDeleted, id).Scan(&deleted)
+	return deleted, explain(err)
+}
+
 // DeleteDeployment removes a deployment with all its tokens.
 func (s *Store) DeleteDeployment(ctx context.Context, id string, event gatehouse.AuditEvent) error {
 	return s.change(ctx, func(tx *sql.Tx) error {

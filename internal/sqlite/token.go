@@ -58,11 +58,12 @@ func noSuchToken() error {
 
 // tokenOrder holds the only texts that may follow ORDER BY: what comes from a user picks one of them.
 var tokenOrder = map[gatehouse.TokenSort][]string{
-	gatehouse.SortByName:     {"t.name COLLATE NOCASE"},
-	gatehouse.SortByAccess:   {"t.access"},
-	gatehouse.SortByCreated:  {"t.created_at"},
-	gatehouse.SortByCreator:  {"t.created_by"},
-	gatehouse.SortByLastUsed: {"coalesce(u.last_at, 0)"},
+	gatehouse.SortByName:      {"t.name COLLATE NOCASE"},
+	gatehouse.SortByAccess:    {"t.access"},
+	gatehouse.SortByCreated:   {"t.created_at"},
+	gatehouse.SortByCreator:   {"t.created_by"},
+	gatehouse.SortByFirstUsed: {"coalesce(u.first_at, 0)"},
+	gatehouse.SortByLastUsed:  {"coalesce(u.last_at, 0)"},
 	// As numbers: the cast reads the account, and of two projects of an account the shorter one is the smaller one.
 	gatehouse.SortByTenant: {"CAST(t.tenant AS INTEGER)", "length(t.tenant)", "t.tenant"},
 }
@@ -164,10 +165,18 @@ func (s *Store) RevokeToken(ctx context.Context, id string, event gatehouse.Audi
 	}, event)
 }
 
-// HasSecrets reports whether any sealed secret is stored.
-func (s *Store) HasSecrets(ctx context.Context) (has bool, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tokens)`).Scan(&has)
-	return has, explain(err)
+// SealedSamples gives a few of the sealed secrets that are stored, the newest first: enough to tell whether a key fits, also when
+// one row is damaged.
+func (s *Store) SealedSamples(ctx context.Context) ([]gatehouse.Sealed, error) {
+	rows, err := s.read.QueryContext(ctx, `
+		SELECT row, sealed FROM (SELECT id AS row, sealed FROM tokens ORDER BY created_at DESC LIMIT 3)
+		UNION ALL
+		SELECT row, sealed FROM (SELECT id || ? AS row, upstream AS sealed FROM deployments WHERE upstream IS NOT NULL ORDER BY created_at DESC LIMIT 3)`,
+		gatehouse.UpstreamRow(""))
+	if err != nil {
+		return nil, explain(err)
+	}
+	return collect(rows, func(one *gatehouse.Sealed) error { return rows.Scan(&one.Row, &one.Sealed) })
 }
 
 // SaveUses notes when tokens were last used, all in one transaction. Tokens that are gone are passed over.

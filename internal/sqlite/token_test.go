@@ -90,19 +90,38 @@ func TestRevokingATokenFreesItsName(t *testing.T) {
 	addToken(t, s, d.ID, def.Name)
 }
 
-func TestHasSecrets(t *testing.T) {
+func TestSealedSamplesHoldTokensAndUpstreamSettings(t *testing.T) {
 	s := newStore(t)
-	check := func(want bool) {
+	rows := func() []string {
 		t.Helper()
-		if has, err := s.HasSecrets(t.Context()); err != nil || has != want {
-			t.Errorf("got %v, %v; want %v", has, err, want)
+		samples, err := s.SealedSamples(t.Context())
+		must(t, err)
+		var rows []string
+		for _, one := range samples {
+			if len(one.Sealed) == 0 {
+				t.Errorf("the sample of %s is empty", one.Row)
+			}
+			rows = append(rows, one.Row)
 		}
+		return rows
 	}
-	check(false)
-	d, _ := addDeployment(t, s, "prod")
-	check(true)
-	must(t, s.DeleteDeployment(t.Context(), d.ID, event(gatehouse.DeploymentDeleted, d.ID)))
-	check(false)
+	if got := rows(); len(got) != 0 {
+		t.Errorf("an empty store has the samples %v", got)
+	}
+	d, token := addDeployment(t, s, "prod")
+	if got := rows(); !slices.Equal(got, []string{token.ID}) {
+		t.Errorf("with one token the samples are %v", got)
+	}
+	guarded := d
+	guarded.ID, guarded.Name, guarded.SealedUpstream = "guarded", "guarded", []byte("sealed")
+	other := token
+	other.ID, other.DeploymentID, other.Hash = "other", guarded.ID, gatehouse.SecretHash{1}
+	must(t, s.CreateDeployment(t.Context(), guarded, other, event(gatehouse.DeploymentConnected, guarded.ID)))
+	must(t, s.RevokeToken(t.Context(), token.ID, event(gatehouse.TokenRevoked, token.ID)))
+	must(t, s.RevokeToken(t.Context(), other.ID, event(gatehouse.TokenRevoked, other.ID)))
+	if got := rows(); !slices.Equal(got, []string{gatehouse.UpstreamRow(guarded.ID)}) {
+		t.Errorf("without tokens the samples are %v", got)
+	}
 }
 
 func TestSaveUsesKeepsTheFirstAndTheLatest(t *testing.T) {
