@@ -46,10 +46,13 @@ func TestSeveralURLs(t *testing.T) {
 			t.Errorf("the log says %d times that it was set aside", n)
 		}
 	})
-	t.Run("a small body is sent again when the first breaks off", func(t *testing.T) {
+	t.Run("a body that is kept whole is sent again when the first breaks off", func(t *testing.T) {
 		e.single("d", rawBackend(t, func(net.Conn, *http.Request) {}), rawBackend(t, func(net.Conn, *http.Request) {}), backendServer(t, echo).URL)
-		for range 6 {
-			e.post("/api/v1/write", s, "a block").mustBe(t, 200, "POST /api/v1/write a block")
+		for _, size := range []int{1, smallSize, smallSize + 1, headSize - 1} {
+			body := strings.Repeat("a block ", headSize/8)[:size]
+			for range 6 {
+				e.post("/api/v1/write", s, body).mustBe(t, 200, "POST /api/v1/write "+body)
+			}
 		}
 	})
 	t.Run("a large one is not, once more of it was read than is kept", func(t *testing.T) {

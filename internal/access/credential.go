@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"gatehouse/internal/clientaddr"
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/secret"
 )
@@ -23,6 +24,9 @@ var credentialHeaders = append([]string{"Authorization", "Cookie", "X-Vm-Cloud-A
 // that there was one; the secret is "" when it cannot be read. The query string is never looked at: URLs end up in logs.
 func secretOf(h http.Header) (value string, found bool) {
 	authorization, given := only(h, "Authorization")
+	if given && authorization == "" {
+		return "", true // it came twice, and no other place mends that
+	}
 	if given {
 		scheme, rest, _ := strings.Cut(authorization, " ")
 		rest = strings.Trim(rest, " ")
@@ -110,8 +114,8 @@ func (h *Handler) authenticate(r *http.Request) (*Grant, *Refusal) {
 		}
 	}
 	h.metrics.flaws[flaw].Inc()
-	if n, ok := h.quiet.next(); ok {
-		h.log.Warn("refused a credential", "reason", string(flaw), "addr", clientAddr(r, h.trusted), "key", secret.Mask(value), "not_logged_before", n)
+	if n, ok := h.quietRefusals.next(); ok {
+		h.log.Warn("refused a credential", "reason", string(flaw), "addr", clientaddr.Of(r, h.trusted), "key", secret.Mask(value), "not_logged_before", n)
 	}
 	return nil, refuseCredential
 }

@@ -25,7 +25,7 @@ const patience = 20 * time.Second
 
 // endpoint is a running access endpoint with real connections.
 type endpoint struct {
-	t       *testing.T
+	t       testing.TB
 	table   *Table
 	handler *Handler
 	url     string
@@ -51,7 +51,13 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-func newEndpoint(t *testing.T, o Options) *endpoint {
+func newEndpoint(t testing.TB, o Options) *endpoint {
+	t.Helper()
+	return newTunedEndpoint(t, o, func(*http.Server) {})
+}
+
+// newTunedEndpoint lets tune change the server before it serves, for those who cannot wait for its timeouts.
+func newTunedEndpoint(t testing.TB, o Options, tune func(*http.Server)) *endpoint {
 	t.Helper()
 	e := &endpoint{t: t, log: &logBuffer{}}
 	o.Log = slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -63,6 +69,7 @@ func newEndpoint(t *testing.T, o Options) *endpoint {
 	}
 	server := NewServer(e.handler)
 	server.ErrorLog = slog.NewLogLogger(o.Log.Handler(), slog.LevelError)
+	tune(server)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -172,7 +179,7 @@ func (a answer) mustBe(t *testing.T, status int, body string) {
 }
 
 // backendServer starts a real backend.
-func backendServer(t *testing.T, h http.HandlerFunc) *httptest.Server {
+func backendServer(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
@@ -188,7 +195,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s %s %s", r.Method, r.RequestURI, body)
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

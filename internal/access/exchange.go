@@ -24,10 +24,12 @@ type exchange struct {
 
 	status   int
 	answered atomic.Bool // the status line is on its way
-	written  int64
-	slow     bool  // Write has set a deadline
-	wasCut   bool  // cut has; belongs to whoever holds the token's lock
-	lost     error // the client could not be written to
+	paced    time.Time   // when the client's time to take what is written began
+	lost     error       // the client could not be written to
+
+	// These belong to whoever holds the token's lock.
+	wasCut         bool // cut has set deadlines
+	previous, next *exchange
 }
 
 // newExchange makes one that lacks its context yet.
@@ -50,33 +52,37 @@ type exchangeKey struct{}
 
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
-// unhurried is how much of an answer is written without a deadline: the kernel's buffers take it, whatever the client does.
-const unhurried = 64 << 10
-
 // Unwrap is for http.ResponseController.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
+// WriteHeader leaves out 1xx: VictoriaMetrics sends none, a backend could send them without end, and one clears what the
+// endpoint has put into the header.
 func (x *exchange) WriteHeader(status int) {
-	if status >= 200 {
-		x.status = status
-		x.answered.Store(true)
+	if status < 200 {
+		return
 	}
+	x.status = status
+	x.answered.Store(true)
+	x.body.hurry()
 	x.ResponseWriter.WriteHeader(status)
 }
 
 // Write writes a piece of the answer. Answers stream for as long as they need, but a client that stops reading altogether may not
 // hold its slot forever.
 func (x *exchange) Write(p []byte) (int, error) {
-	if x.written > unhurried {
-		x.slow = true
-		_ = x.conn.SetWriteDeadline(time.Now().Add(x.stall))
-	}
+	x.pace()
 	n, err := x.ResponseWriter.Write(p)
-	x.written += int64(n)
 	if err != nil {
 		x.lost = err
 	}
 	return n, err
+}
+
+// pace gives the client the stall timeout to take what is written next. Small answers need it, too: who sends request after request
+// and reads no answer has filled the kernel's buffers.
+func (x *exchange) pace() {
+	x.paced = time.Now()
+	_ = x.conn.SetWriteDeadline(x.paced.Add(x.stall))
 }
 
 // cut ends the exchange from another goroutine. One whose answer has begun is broken off, so that the client does not take a part
@@ -105,7 +111,7 @@ func (x *exchange) moveTo(b *backend) {
 func (x *exchange) end() {
 	x.moveTo(nil)
 	x.body.release()
-	if x.slow || x.wasCut {
-		_ = x.conn.SetWriteDeadline(time.Time{}) // for the next request on this connection
+	if x.wasCut || time.Since(x.paced) > x.stall/2 {
+		x.pace() // net/http writes what is left, and then takes the deadline off
 	}
 }

@@ -43,14 +43,15 @@ type live struct {
 	revoked atomic.Bool // set under mu
 
 	mu      sync.Mutex
-	running map[*exchange]struct{}
+	running *exchange // the first of a list
+	begun   int64     // its length
 }
 
 func (g *Grant) live() *live {
 	if l := g.state.Load(); l != nil {
 		return l
 	}
-	g.state.CompareAndSwap(nil, &live{running: map[*exchange]struct{}{}})
+	g.state.CompareAndSwap(nil, new(live))
 	return g.state.Load()
 }
 
@@ -61,22 +62,43 @@ var dead = func() *live {
 	return l
 }()
 
+// mostWaiting is how many requests of a token may wait besides those that run. Each holds a connection and the head of its body, so
+// a client that sends ever more must not be let to.
+const mostWaiting = 1000
+
+var errTooMany = errors.New("too many requests of the token wait")
+
 // begin enters x among the running requests, so that revoking the token cuts it off. A request that looked the token up just
-// before it was revoked fails here.
-func (l *live) begin(x *exchange) error {
+// before it was revoked fails here, and one that would be more than most.
+func (l *live) begin(x *exchange, most int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.revoked.Load() {
 		return errRevoked
 	}
-	l.running[x] = struct{}{}
+	if l.begun >= most {
+		return errTooMany
+	}
+	l.begun++
+	if x.next = l.running; x.next != nil {
+		x.next.previous = x
+	}
+	l.running = x
 	return nil
 }
 
 func (l *live) end(x *exchange) {
 	l.mu.Lock()
-	delete(l.running, x)
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	l.begun--
+	if x.next != nil {
+		x.next.previous = x.previous
+	}
+	if x.previous != nil {
+		x.previous.next = x.next
+	} else {
+		l.running = x.next
+	}
 }
 
 // revoke cuts off the token's running requests and keeps new ones from beginning.
@@ -88,7 +110,7 @@ func (g *Grant) revoke() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.revoked.Store(true)
-	for x := range l.running {
+	for x := l.running; x != nil; x = x.next {
 		x.cut(errRevoked)
 	}
 }

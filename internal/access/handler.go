@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gatehouse/internal/clientaddr"
 )
 
 // Options are the settings of a Handler. The zero value of each takes its default.
@@ -30,6 +32,8 @@ type Options struct {
 	ResponseTimeout time.Duration
 	// StallTimeout is how long a client may neither send nor take anything in the middle of a body. Default: 1 min.
 	StallTimeout time.Duration
+	// RefusalDelay is how late a client that comes with many wrong credentials gets its answers. Default: 1 s.
+	RefusalDelay time.Duration
 }
 
 // Handler is the access endpoint.
@@ -42,8 +46,11 @@ type Handler struct {
 	maxQueue time.Duration
 	stall    time.Duration
 	gate     gate
-	quiet    quiet
+	slowdown *slowdown
 	proxy    http.Handler
+
+	// Apart, so that a stranger's flood does not hide what a backend does.
+	quietRefusals, quietFaults quiet
 }
 
 // NewHandler makes the endpoint over t.
@@ -60,6 +67,7 @@ func NewHandler(t *Table, o Options) *Handler {
 	if h.log == nil {
 		h.log = slog.Default()
 	}
+	h.slowdown = newSlowdown(withDefault(o.RefusalDelay, time.Second), h.metrics.delayed)
 	h.proxy = newProxy(h, withDefault(o.ResponseTimeout, 5*time.Minute))
 	h.metrics.set.GetOrCreateGauge("gatehouse_access_running_requests", func() float64 { return float64(h.gate.running.Load()) })
 	h.metrics.set.GetOrCreateGauge("gatehouse_access_waiting_requests", func() float64 { return float64(h.gate.waiting.Load()) })
@@ -83,7 +91,12 @@ type admission struct {
 
 // ServeHTTP lets a request in or refuses it.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !r.ProtoAtLeast(1, 1) {
+		// Chunks in HTTP/1.0 were framed wrongly by somebody, and net/http hides that there were any, RFC 9112 section 6.1.
+		w.Header().Set("Connection", "close")
+	}
 	if r.Method == http.MethodOptions {
+		h.hurry(w)
 		// The backend would allow every origin everything. Without such headers, browsers keep other sites out.
 		w.Header().Set("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS")
 		w.WriteHeader(http.StatusNoContent)
@@ -92,8 +105,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, refusal := h.judge(r)
 	switch {
 	case refusal != nil:
+		if refusal.Reason == BadCredential && !h.slowdown.wait(r.Context(), clientaddr.Of(r, h.trusted)) {
+			w.Header().Set("Connection", "close")
+		}
 		h.refuse(w, r, refusal)
 	case a.route.Answer != nil:
+		h.hurry(w)
 		h.noteUse(a, r)
 		a.route.Answer.write(w)
 		h.metrics.answered(a.route.Kind, a.route.Answer.Status)
@@ -116,10 +133,15 @@ func (h *Handler) judge(r *http.Request) (admission, *Refusal) {
 	if err != nil {
 		return admission{}, refuseMalformed(pathsOf[c.kind].nearest(r.URL.Path))
 	}
+	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
+		return admission{}, refuseMethod
+	}
 	route, refusal := Decide(c.kind, g.scope, path)
 	switch {
 	case refusal != nil:
 		return admission{}, refusal
+	case route.Kind == Write && fromOtherSite(r):
+		return admission{}, refuseOtherSite
 	case route.Kind == Write && isRemoteWrite2(r):
 		return admission{}, refuseWrite2
 	case route.NoID && mayNameID(r.URL.RawQuery):
@@ -142,8 +164,12 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, a admission) {
 	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 	defer x.end()
 	state := a.grant.live()
-	if err := state.begin(x); err != nil {
+	switch err := state.begin(x, a.config.limit+mostWaiting); {
+	case errors.Is(err, errRevoked):
 		h.refuse(w, r, refuseCredential)
+		return
+	case err != nil:
+		h.refuse(w, r, refuseTooMany)
 		return
 	}
 	defer state.end(x) // before x.end: after it nobody cuts the exchange off
@@ -204,12 +230,24 @@ func (h *Handler) leave(g *Grant) {
 
 func (h *Handler) noteUse(a admission, r *http.Request) {
 	a.config.requests[a.route.Kind].Inc()
-	h.table.noteUse(a.grant, a.at, clientAddr(r, h.trusted), userAgent(r))
+	h.table.noteUse(a.grant, a.at, clientaddr.Of(r, h.trusted), userAgent(r))
 }
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
 	h.metrics.refusals[refusal.Reason].Inc()
+	if refusal.Reason != SlowBody { // its time is up
+		h.hurry(w)
+	}
 	refusal.write(w, r)
+}
+
+// hurry bounds how long a client can hold its connection when the answer is the endpoint's own: net/http first waits for the rest
+// of the body, and a client that sends request after request and reads no answer keeps it from writing.
+func (h *Handler) hurry(w http.ResponseWriter) {
+	conn := http.NewResponseController(w)
+	deadline := time.Now().Add(h.maxQueue)
+	_ = conn.SetReadDeadline(deadline)
+	_ = conn.SetWriteDeadline(deadline)
 }
 
 // fail answers a request that was let in and came to nothing. The request must carry the exchange's context.
@@ -242,7 +280,7 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 
 // complain logs that a backend did not do its part.
 func (h *Handler) complain(x *exchange, err error) {
-	if n, ok := h.quiet.next(); ok {
+	if n, ok := h.quietFaults.next(); ok {
 		h.log.Warn("a backend did not answer as it should", "deployment", x.config.name, "backend", x.backend.host, "error", err, "not_logged_before", n)
 	}
 }
@@ -254,6 +292,18 @@ func (a *Answer) write(w http.ResponseWriter) {
 	}
 	w.WriteHeader(a.Status)
 	_, _ = io.WriteString(w, a.Body)
+}
+
+// fromOtherSite reports a request that a page of another site makes a browser send with the Basic credential that it keeps for vmui.
+// The method does not matter, as GET writes too. Clients that are no browsers send neither Sec-Fetch-Site nor Origin.
+func fromOtherSite(r *http.Request) bool {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return false
+	}
+	unsafe := *r
+	unsafe.Method = http.MethodPost
+	return http.NewCrossOriginProtection().Check(&unsafe) != nil
 }
 
 // isRemoteWrite2 reports a body that VictoriaMetrics would answer with 204 and not store,

@@ -201,7 +201,7 @@ func TestATricklingClientHoldsNoSlot(t *testing.T) {
 	eventually(t, "its head is being read", func() bool { return e.begun(s) == 1 })
 	e.get("/api/v1/query", s).mustBe(t, 200, "GET /api/v1/query ")
 	res := conn.response(t)
-	res.mustRefuse(t, 408, "too slowly")
+	res.mustRefuse(t, 503, "too slowly")
 	if !res.Close {
 		t.Error("the connection stays open")
 	}
@@ -217,7 +217,7 @@ func TestAClientThatStallsInTheMiddleIsLetGo(t *testing.T) {
 		e.single("d", backendServer(t, echo).URL)
 		conn := e.dial()
 		_, _ = io.WriteString(conn, "POST /api/v1/write HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+s+"\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("x", headSize+100))
-		conn.response(t).mustRefuse(t, 408, "too slowly")
+		conn.response(t).mustRefuse(t, 503, "too slowly")
 	})
 	t.Run("reading", func(t *testing.T) {
 		finished := make(chan struct{})

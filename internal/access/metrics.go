@@ -20,6 +20,7 @@ type meters struct {
 	brokenOff  *metrics.Counter
 	clientGone *metrics.Counter
 	cutOff     *metrics.Counter
+	delayed    *metrics.Counter
 }
 
 func newMeters(t *Table) *meters {
@@ -34,6 +35,7 @@ func newMeters(t *Table) *meters {
 		brokenOff:  set.NewCounter("gatehouse_access_answers_broken_off_total"),
 		clientGone: set.NewCounter("gatehouse_access_clients_gone_total"),
 		cutOff:     set.NewCounter("gatehouse_access_requests_cut_off_total"),
+		delayed:    set.NewCounter("gatehouse_access_refusals_delayed_total"),
 	}
 	for _, kind := range kinds {
 		m.requests[kind] = &[6]*metrics.Counter{}

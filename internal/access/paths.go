@@ -93,12 +93,14 @@ var table = []row{
 	{on: gatehouse.SingleNode, under: bare, kind: Read, exact: []string{"/-/healthy", "/-/ready"}},
 	{on: gatehouse.Cluster, under: prometheus, kind: Read, exact: []string{"/-/healthy", "/-/ready"}},
 
-	// A vmalert with -http.pathPrefix=/vmalert would take this for its own reload.
-	{under: prometheus, kind: shut, prefixes: []string{"/vmalert/-/"}},
 	{under: prometheus, kind: Read, alerting: true,
 		exact: []string{"/api/v1/rules", "/api/v1/alerts", "/api/v1/notifiers", "/rules", "/alerts", "/notifiers",
-			"/vmalert"},
-		prefixes: []string{"/vmalert/"}},
+			"/vmalert", "/vmalert/", "/vmalert/alerts", "/vmalert/alert", "/vmalert/rule", "/vmalert/rules", "/vmalert/groups",
+			"/vmalert/notifiers", "/vmalert/api/v1/rules", "/vmalert/api/v1/alerts", "/vmalert/api/v1/notifiers",
+			"/vmalert/api/v1/alert", "/vmalert/api/v1/rule", "/vmalert/api/v1/group"},
+		prefixes: []string{"/vmalert/static/"}},
+	// A vmalert with -http.pathPrefix=/vmalert would take the rest for its own reload, flags, metrics and profiles.
+	{under: prometheus, kind: shut, prefixes: []string{"/vmalert/"}},
 
 	{under: graphite, kind: Read,
 		exact: []string{"/render", "/tags", "/functions", "/metrics/find", "/metrics/expand", "/metrics/index.json",

@@ -18,7 +18,7 @@ type pathRow struct {
 	paths []string // examples of what the row stands for
 }
 
-func readPathRows(t *testing.T) []pathRow {
+func readPathRows(t testing.TB) []pathRow {
 	t.Helper()
 	data, err := os.ReadFile("testdata/access-paths.tsv")
 	if err != nil {
@@ -130,6 +130,8 @@ func refusedOnPurpose(row pathRow, path string) bool {
 		return row.kind == "ui" || strings.Contains(row.note, "refuse")
 	case strings.Contains(path, "-filters-debug"): // Enterprise
 		return true
+	case strings.HasSuffix(row.path, "/vmalert/*"): // only what vmalert's pages need, see docs/adr
+		return strings.HasSuffix(path, "/x")
 	case strings.HasSuffix(path, "/favicon.ico"):
 		return !strings.Contains(path, "/vmui/")
 	}

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,8 +16,8 @@ import (
 // errUpstreamCredential is a backend that does not accept the deployment's own credential.
 var errUpstreamCredential = errors.New("the backend answered 401")
 
-// errSwitched is a backend that changes the protocol although nobody asked.
-var errSwitched = errors.New("the backend answered 101")
+// errNoAnswer is a backend that changes the protocol although nobody asked, or says what HTTP does not know.
+var errNoAnswer = errors.New("the backend answered with a status below 200")
 
 // newProxy makes the one proxy of all deployments. An exchange in the context says where a request goes.
 func newProxy(h *Handler, responseTimeout time.Duration) *httputil.ReverseProxy {
@@ -27,7 +28,7 @@ func newProxy(h *Handler, responseTimeout time.Duration) *httputil.ReverseProxy 
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
 			h.fail(exchangeOf(r.Context()), r, err)
 		},
-		BufferPool: new(bufferPool),
+		BufferPool: &copyBuffers,
 		// Answers of unknown length are flushed as they come, whatever this says; those of known length end by themselves.
 		FlushInterval: 0,
 		ErrorLog:      slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), // finish says the same, with more
@@ -35,19 +36,41 @@ func newProxy(h *Handler, responseTimeout time.Duration) *httputil.ReverseProxy 
 }
 
 func newTransport(responseTimeout time.Duration) *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
 	t := &http.Transport{
-		Proxy:                 nil, // a backend is reached directly, whatever the environment says
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		Proxy: nil, // a backend is reached directly, whatever the environment says
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return backendConn{conn}, nil
+		},
 		TLSHandshakeTimeout:   5 * time.Second,
 		ResponseHeaderTimeout: responseTimeout,
-		MaxIdleConnsPerHost:   1000,             // above what one token may have running
-		IdleConnTimeout:       50 * time.Second, // below VictoriaMetrics' -http.idleConnTimeout of 1 min
-		DisableCompression:    true,             // Accept-Encoding goes as it came
-		Protocols:             new(http.Protocols),
+		MaxIdleConnsPerHost:   1000,              // above what one token may have running
+		IdleConnTimeout:       50 * time.Second,  // below VictoriaMetrics' -http.idleConnTimeout of 1 min
+		WriteBufferSize:       smallSize + 8<<10, // a small body and a common header
+		DisableCompression:    true,              // Accept-Encoding goes as it came
+		// As much as a client may send. A backend could make us hold this much for every request.
+		MaxResponseHeaderBytes: 256 << 10,
+		Protocols:              new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
 	return t
 }
+
+// backendConn copies bodies through kept buffers, where net and net/http would make a new one for each body.
+type backendConn struct{ net.Conn }
+
+func (c backendConn) ReadFrom(r io.Reader) (int64, error) {
+	buffer := copyBuffers.Get()
+	defer copyBuffers.Put(buffer)
+	return io.CopyBuffer(writerOnly{c.Conn}, r, buffer)
+}
+
+// writerOnly hides the other methods of a connection from io.CopyBuffer.
+type writerOnly struct{ io.Writer }
 
 // rewrite makes the upstream headers. ReverseProxy has removed the hop-by-hop ones.
 func rewrite(p *httputil.ProxyRequest) {
@@ -61,6 +84,8 @@ func rewrite(p *httputil.ProxyRequest) {
 	// A cluster would take the tenant from these.
 	delete(h, "Accountid")
 	delete(h, "Projectid")
+	// Trailers would bring back what is removed here.
+	out.Trailer = nil
 	// The body's head has been read, so the client has been told to go on already.
 	delete(h, "Expect")
 	for name := range h {
@@ -79,12 +104,12 @@ func rewrite(p *httputil.ProxyRequest) {
 
 // modifyResponse removes from an answer what is about the backend itself.
 func modifyResponse(res *http.Response) error {
-	switch res.StatusCode {
-	case http.StatusUnauthorized:
+	switch {
+	case res.StatusCode == http.StatusUnauthorized:
 		// It is about our credential: the client would think its token is meant, and a browser would ask for another.
 		return errUpstreamCredential
-	case http.StatusSwitchingProtocols:
-		return errSwitched
+	case res.StatusCode < 200:
+		return errNoAnswer
 	}
 	res.Header.Del("X-Server-Hostname")
 	res.Header.Del("Set-Cookie") // cookies do not tell ports apart, so it could replace the console's
@@ -172,13 +197,15 @@ func (h *Handler) finish(ctx context.Context, x *exchange, finished bool) {
 		h.metrics.clientGone.Inc()
 	default:
 		h.metrics.brokenOff.Inc()
-		if n, ok := h.quiet.next(); ok {
+		if n, ok := h.quietFaults.next(); ok {
 			h.log.Warn("a backend broke off in the middle of its answer", "deployment", x.config.name, "backend", x.backend.host, "not_logged_before", n)
 		}
 	}
 }
 
-// bufferPool keeps the buffers through which answers are copied.
+// copyBuffers keeps the buffers through which bodies and answers are copied.
+var copyBuffers bufferPool
+
 type bufferPool struct{ sync.Pool }
 
 const copySize = 32 << 10

@@ -230,7 +230,7 @@ func TestBodiesStreamBothWays(t *testing.T) {
 }
 
 // rawBackend accepts connections and lets answer write whatever it wants after each request's header.
-func rawBackend(t *testing.T, answer func(net.Conn, *http.Request)) string {
+func rawBackend(t testing.TB, answer func(net.Conn, *http.Request)) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

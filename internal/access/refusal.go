@@ -23,6 +23,7 @@ const (
 	RemoteWrite2   Reason = "remote_write_2"
 	TooMany        Reason = "concurrency_limit"
 	SlowBody       Reason = "slow_body"
+	OtherSite      Reason = "other_site"      // a browser was made to write by a page of another site
 	Unavailable    Reason = "unavailable"     // no backend to be reached
 	BackendFailed  Reason = "backend_failed"  // it broke off before it answered
 	BackendTooSlow Reason = "backend_timeout" // it did not answer in time
@@ -55,7 +56,8 @@ var responses = map[Reason]response{
 	ForbiddenPath:  {403, "forbidden", "", 0},
 	UnknownPath:    {404, "not_found", "", 0},
 	MalformedPath:  {404, "not_found", "", 0},
-	SlowBody:       {408, "timeout", "", 0},
+	OtherSite:      {403, "forbidden", "", 0},
+	SlowBody:       {503, "timeout", "", 1}, // not 408: clients drop what is refused with 4xx
 	RemoteWrite2:   {415, "bad_data", "", 0},
 	TooMany:        {429, "too_many_requests", "", 5},
 	BackendFailed:  {502, "unavailable", "", 0},
@@ -69,8 +71,10 @@ var (
 	refuseCredential = &Refusal{BadCredential, "this access token is not valid; copy it again from the console, or generate a new one"}
 	refuseShut       = &Refusal{ForbiddenPath, "no access token may use this path, as it manages VictoriaMetrics or shows its inner state; ask your operator"}
 	refuseID         = &Refusal{ForbiddenPath, "no access token may give this page an id or anything but a short form; leave the argument id out"}
+	refuseMethod     = &Refusal{ForbiddenPath, "no access token may use the methods CONNECT and TRACE; use GET or POST"}
 	refuseWrite2     = &Refusal{RemoteWrite2, "VictoriaMetrics does not store remote write 2.0; let the client send remote write 1.0 (in Prometheus: protobuf_message: prometheus.WriteRequest)"}
 	refuseSlowBody   = &Refusal{SlowBody, "the request body came too slowly; send it faster or in smaller pieces"}
+	refuseOtherSite  = &Refusal{OtherSite, "a page of another site asked for this, so nothing was written; use a client instead of a browser"}
 	refuseTooMany    = &Refusal{TooMany, "too many requests of this token are running; send fewer at a time, or have the limit of the deployment raised"}
 	refuseAllTooMany = &Refusal{TooMany, "too many requests are running on this access endpoint; try again later"}
 	refuseStopped    = &Refusal{Unavailable, "the deployment is not running; start it, or try again later"}

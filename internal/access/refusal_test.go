@@ -4,13 +4,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/secret"
 )
 
 func TestWhoIsLetIn(t *testing.T) {
-	e := newEndpoint(t, Options{})
+	e := newEndpoint(t, Options{RefusalDelay: time.Millisecond})
 	e.single("d", backendServer(t, echo).URL)
 	s := e.token("d", gatehouse.ReadWrite, nil)
 	const imported = "an-imported secret:with=odd,characters"

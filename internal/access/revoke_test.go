@@ -149,14 +149,18 @@ func (e *endpoint) begun(s string) int {
 	l := e.table.lookup(secret.Hash(s)).live()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.running)
+	n := 0
+	for x := l.running; x != nil; x = x.next {
+		n++
+	}
+	return n
 }
 
 func (e *endpoint) anyAnswered(s string) bool {
 	l := e.table.lookup(secret.Hash(s)).live()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for x := range l.running {
+	for x := l.running; x != nil; x = x.next {
 		if x.answered.Load() {
 			return true
 		}

@@ -87,8 +87,8 @@ func (t *Table) SetEngine(deploymentID string, e *Engine) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	d := t.deployments[deploymentID]
-	if d == nil && e == nil {
-		return // a deleted deployment's engine has stopped
+	if e == nil && (d == nil || d.engine == nil) {
+		return // a connected deployment has none, and that of a deleted one has stopped
 	}
 	d = t.deployment(deploymentID)
 	d.engine = e
