@@ -24,6 +24,7 @@ type serveCommand struct {
 	EngineDir         string        `help:"Directory of the VictoriaMetrics programs. Default: that of gatehouse, then PATH." placeholder:"DIR"`
 	MaxQueueDuration  time.Duration `help:"How long a request over its token's limit waits before it is refused." default:"10s"`
 	ShutdownTimeout   time.Duration `help:"How long running requests may go on after SIGTERM." default:"30s"`
+	AccessLog         string        `help:"File to which a JSON line for each request to the access endpoint is added; - is standard output. Default: none." placeholder:"FILE"`
 	LogFormat         string        `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
 }
 
@@ -125,4 +126,19 @@ func parseProxies(texts []string) ([]netip.Prefix, error) {
 		all = append(all, prefix.Masked())
 	}
 	return all, nil
+}
+
+// openAccessLog gives nil when none is asked for. Lines are added to the file, which logrotate may move away with copytruncate.
+func openAccessLog(path string) (*slog.Logger, error) {
+	switch path {
+	case "":
+		return nil, nil
+	case "-":
+		return slog.New(slog.NewJSONHandler(os.Stdout, nil)), nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, gatehouse.Errorf(gatehouse.Invalid, "the access log %s cannot be written; give a file in a folder that exists and is writable", path).WithCause(err)
+	}
+	return slog.New(slog.NewJSONHandler(f, nil)), nil
 }

@@ -77,7 +77,13 @@ func (s *server) makeServers(k *serveCommand) error {
 	if err != nil {
 		return err
 	}
-	s.access = access.NewServer(access.NewHandler(s.table, access.Options{MaxQueueDuration: k.MaxQueueDuration, TrustedProxies: proxies, Log: s.log}))
+	accessLog, err := openAccessLog(k.AccessLog)
+	if err != nil {
+		return err
+	}
+	s.access = access.NewServer(access.NewHandler(s.table, access.Options{
+		MaxQueueDuration: k.MaxQueueDuration, TrustedProxies: proxies, Log: s.log, AccessLog: accessLog,
+	}))
 	s.access.TLSConfig = accessTLS
 	s.access.Protocols.SetHTTP2(accessTLS != nil)
 
@@ -92,7 +98,7 @@ func (s *server) makeServers(k *serveCommand) error {
 		Setup: s.setup, Log: s.log, Version: version(),
 	}))
 	s.console.TLSConfig = consoleTLS
-	s.ops = newOpsServer(s.ready.Load, s.table.Metrics().WritePrometheus)
+	s.ops = newOpsServer(s.ready.Load, s.table.WriteMetrics)
 	for _, server := range []*http.Server{s.console, s.access, s.ops} {
 		server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	}

@@ -17,7 +17,7 @@ import (
 // TestABackendThatLies lets the backend attack the clients. What it says may be passed on, refused or broken off, but it is one
 // answer, never looks more complete than it is, and brings nothing along.
 func TestABackendThatLies(t *testing.T) {
-	e := newTarget(t, Options{ResponseTimeout: time.Second, StallTimeout: time.Second})
+	e := newTarget(t, Options{})
 	s := e.token("lying", gatehouse.ReadWrite, nil)
 	ok := "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
 	for what, f := range map[string]struct {

@@ -85,7 +85,7 @@ func TestNoCredentialIsReadWhereNoneBelongs(t *testing.T) {
 	})
 	t.Run("the log and the metrics keep all of them secret", func(t *testing.T) {
 		var metrics strings.Builder
-		e.table.Metrics().WritePrometheus(&metrics)
+		e.table.WriteMetrics(&metrics)
 		for _, value := range []string{s, other, key, wrong} {
 			if value = value[9:20]; strings.Contains(e.log.String(), value) || strings.Contains(metrics.String(), value) {
 				t.Error("a secret shows")

@@ -31,7 +31,7 @@ func (c rawConn) ends(t testing.TB) string {
 
 // TestNobodyHoldsAConnectionForLong sends too little, in every place where that is possible.
 func TestNobodyHoldsAConnectionForLong(t *testing.T) {
-	e := newTarget(t, Options{StallTimeout: 300 * time.Millisecond})
+	e := newTarget(t, Options{MaxQueueDuration: 300 * time.Millisecond, StallTimeout: 300 * time.Millisecond})
 	s := e.token("single", gatehouse.ReadWrite, nil)
 	for what, head := range map[string]string{
 		"nothing":                   "",
@@ -84,7 +84,7 @@ func TestNobodyHoldsAConnectionForLong(t *testing.T) {
 
 // TestNobodyHoldsAConnectionByNotReading sends requests without end and never reads an answer.
 func TestNobodyHoldsAConnectionByNotReading(t *testing.T) {
-	e := newTarget(t, Options{StallTimeout: 300 * time.Millisecond})
+	e := newTarget(t, Options{MaxQueueDuration: 300 * time.Millisecond, StallTimeout: 300 * time.Millisecond})
 	e.single("talkative", backendServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 32<<10)) }).URL)
 	s := e.token("talkative", gatehouse.ReadWrite, nil)
 	requests := []string{
@@ -123,7 +123,7 @@ func TestNobodyHoldsAConnectionByNotReading(t *testing.T) {
 func TestFloodsOfConnectionsHurtNobodyElse(t *testing.T) {
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	t.Run("flood", func(t *testing.T) {
-		e := newTarget(t, Options{MaxQueueDuration: time.Second, StallTimeout: time.Second})
+		e := newTarget(t, Options{MaxQueueDuration: 2 * time.Second, StallTimeout: 2 * time.Second})
 		attacker, other := e.token("single", gatehouse.ReadWrite, nil), e.token("single", gatehouse.ReadWrite, nil)
 		heads := []string{
 			"",
@@ -210,10 +210,10 @@ func TestHeadersOfAnySizeAreTakenOrTurnedAway(t *testing.T) {
 	}
 }
 
-// TestAFloodOfWrongTokensCostsLittle sends 20,000 wrong tokens over many connections, while a good token works from the same
+// TestAFloodOfWrongTokensCostsLittle sends 12,000 wrong tokens over many connections, while a good token works from the same
 // address.
 func TestAFloodOfWrongTokensCostsLittle(t *testing.T) {
-	const connections, each = 50, 400
+	const connections, each = 50, 240
 	e := newTarget(t, Options{RefusalDelay: time.Millisecond})
 	good := e.token("single", gatehouse.ReadWrite, nil)
 	e.get("/api/v1/query", good).mustBe(t, 200, "reached")

@@ -107,22 +107,23 @@ type target struct {
 	accepted, closed atomic.Int32 // connections
 }
 
-// newTarget makes one that does not wait long for an attacker.
+// newTarget makes one that waits for an attacker's header, and for the next request, as long as for the head of a body.
 func newTarget(t testing.TB, o Options) *target {
 	t.Helper()
 	if o.MaxQueueDuration == 0 {
-		o.MaxQueueDuration = 300 * time.Millisecond
+		o.MaxQueueDuration = patience / 2
 	}
 	if o.RefusalDelay == 0 {
 		o.RefusalDelay = time.Millisecond
 	}
 	e := &target{}
 	e.endpoint = newTunedEndpoint(t, o, func(s *http.Server) {
-		s.ReadHeaderTimeout = 300 * time.Millisecond
-		s.IdleTimeout = 300 * time.Millisecond
-		s.ConnState = func(_ net.Conn, state http.ConnState) {
+		s.ReadHeaderTimeout = o.MaxQueueDuration
+		s.IdleTimeout = o.MaxQueueDuration
+		s.ConnState = func(conn net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
+				_ = conn.(*net.TCPConn).SetWriteBuffer(4 << 10) // soon full when the client does not read
 				e.accepted.Add(1)
 			case http.StateClosed:
 				e.closed.Add(1)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type body struct {
 	client io.Reader
 	conn   *http.ResponseController
 	stall  time.Duration // how long the client may send nothing
+	taken  atomic.Int64  // bytes that came from the client
 
 	mu      sync.Mutex
 	buffer  *[headSize]byte // from headPool; nil for a small body
@@ -62,6 +64,7 @@ func (b *body) readHead(deadline time.Time) error {
 		}
 	}
 	b.head = b.buffer[:n]
+	b.taken.Store(int64(n))
 	if b.small = b.whole && n <= smallSize; b.small {
 		b.head = bytes.Clone(b.head)
 		headPool.Put(b.buffer)
@@ -144,6 +147,7 @@ func (a *attempt) Read(p []byte) (int, error) {
 		return n, err
 	}
 	n, err = a.body.client.Read(p) // without the lock, as it may take long
+	a.body.taken.Add(int64(n))
 	if err != nil {
 		err = a.body.ended(a, err)
 	}

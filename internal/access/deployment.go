@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/VictoriaMetrics/metrics"
-
 	"gatehouse/internal/gatehouse"
 )
 
@@ -26,7 +24,9 @@ type Engine struct {
 type deployment struct {
 	id string
 	// config is nil until the deployment itself is known. A request reads it once, so it never sees a mix of old and new.
-	config atomic.Pointer[config]
+	config    atomic.Pointer[config]
+	totals    totals
+	durations durations
 
 	// The rest belongs to whoever holds the table's lock.
 	known  *gatehouse.Deployment
@@ -44,15 +44,13 @@ type config struct {
 
 	ownTransport sync.Once
 	transport    *http.Transport // made on the first request, when tls is set
-	requests     map[Kind]*metrics.Counter
 }
 
 // configure publishes what known and engine say now.
-func (d *deployment) configure(m *meters) {
+func (d *deployment) configure() {
 	if d.known == nil {
 		return
 	}
-	old := d.config.Load()
 	c := &config{name: d.known.Name, kind: gatehouse.SingleNode, limit: int64(d.known.MaxConcurrentRequests)}
 	if d.known.Type == gatehouse.Cluster {
 		c.kind = gatehouse.Cluster
@@ -67,14 +65,6 @@ func (d *deployment) configure(m *meters) {
 		c.tls, _ = d.known.Upstream.TLS() // it was checked before it was stored
 	case d.engine != nil:
 		c.backends[Single] = newPool([]string{d.engine.URL}, basic(d.engine.Username, d.engine.Password))
-	}
-	if old != nil && old.name == c.name {
-		c.requests = old.requests
-	} else {
-		if old != nil {
-			m.forget(old.name)
-		}
-		c.requests = m.deployment(c.name)
 	}
 	d.config.Store(c)
 }

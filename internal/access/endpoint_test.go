@@ -210,7 +210,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 
 func (e *endpoint) metric(name string) string {
 	var b bytes.Buffer
-	e.table.Metrics().WritePrometheus(&b)
+	e.table.WriteMetrics(&b)
 	for line := range strings.Lines(b.String()) {
 		if rest, ok := strings.CutPrefix(line, name+" "); ok {
 			return strings.TrimSpace(rest)

@@ -22,10 +22,12 @@ type exchange struct {
 	query      string
 	forceQuery bool
 
+	refusal  *Refusal // the answer, when it is one
 	status   int
 	answered atomic.Bool // the status line is on its way
-	paced    time.Time   // when the client's time to take what is written began
-	lost     error       // the client could not be written to
+	written  int64
+	paced    time.Time // when the client's time to take what is written began
+	lost     error     // the client could not be written to
 
 	// These belong to whoever holds the token's lock.
 	wasCut         bool // cut has set deadlines
@@ -41,7 +43,7 @@ func newExchange(w http.ResponseWriter, r *http.Request, a admission, pool *pool
 		stall:          h.stall,
 		admission:      a,
 		pool:           pool,
-		body:           body{client: r.Body, conn: conn, stall: h.stall},
+		body:           body{ctx: r.Context(), client: r.Body, conn: conn, stall: h.stall},
 		forward:        forwardingOf(r, h.trusted),
 		query:          r.URL.RawQuery,
 		forceQuery:     r.URL.ForceQuery,
@@ -72,6 +74,7 @@ func (x *exchange) WriteHeader(status int) {
 func (x *exchange) Write(p []byte) (int, error) {
 	x.pace()
 	n, err := x.ResponseWriter.Write(p)
+	x.written += int64(n)
 	if err != nil {
 		x.lost = err
 	}

@@ -37,8 +37,10 @@ func newGrant(c *gatehouse.Credential, d *deployment) *Grant {
 
 // live is the state of a token in use.
 type live struct {
-	gate  gate
-	usage usage
+	gate   gate
+	usage  usage
+	totals totals
+	recent recent
 
 	revoked atomic.Bool // set under mu
 

@@ -32,22 +32,26 @@ type Options struct {
 	ResponseTimeout time.Duration
 	// StallTimeout is how long a client may neither send nor take anything in the middle of a body. Default: 1 min.
 	StallTimeout time.Duration
+	// AccessLog gets a line for each request. Nil: none is written.
+	AccessLog *slog.Logger
 	// RefusalDelay is how late a client that comes with many wrong credentials gets its answers. Default: 1 s.
 	RefusalDelay time.Duration
 }
 
 // Handler is the access endpoint.
 type Handler struct {
-	table    *Table
-	log      *slog.Logger
-	metrics  *meters
-	trusted  []netip.Prefix
-	limit    int64
-	maxQueue time.Duration
-	stall    time.Duration
-	gate     gate
-	slowdown *slowdown
-	proxy    http.Handler
+	table *Table
+	log   *slog.Logger
+	// accessLog is nil unless asked for.
+	accessLog *slog.Logger
+	metrics   *meters
+	trusted   []netip.Prefix
+	limit     int64
+	maxQueue  time.Duration
+	stall     time.Duration
+	gate      gate
+	slowdown  *slowdown
+	proxy     http.Handler
 
 	// Apart, so that a stranger's flood does not hide what a backend does.
 	quietRefusals, quietFaults quiet
@@ -56,13 +60,14 @@ type Handler struct {
 // NewHandler makes the endpoint over t.
 func NewHandler(t *Table, o Options) *Handler {
 	h := &Handler{
-		table:    t,
-		log:      o.Log,
-		metrics:  t.meters,
-		trusted:  o.TrustedProxies,
-		limit:    int64(withDefault(o.MaxConcurrentRequests, 10_000)),
-		maxQueue: withDefault(o.MaxQueueDuration, 10*time.Second),
-		stall:    withDefault(o.StallTimeout, time.Minute),
+		table:     t,
+		log:       o.Log,
+		accessLog: o.AccessLog,
+		metrics:   t.meters,
+		trusted:   o.TrustedProxies,
+		limit:     int64(withDefault(o.MaxConcurrentRequests, 10_000)),
+		maxQueue:  withDefault(o.MaxQueueDuration, 10*time.Second),
+		stall:     withDefault(o.StallTimeout, time.Minute),
 	}
 	if h.log == nil {
 		h.log = slog.Default()
@@ -109,67 +114,73 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Connection", "close")
 		}
 		h.refuse(w, r, refusal)
+		h.record(r, &outcome{admission: a, refusal: refusal, status: refusal.status()})
 	case a.route.Answer != nil:
 		h.hurry(w)
 		h.noteUse(a, r)
 		a.route.Answer.write(w)
 		h.metrics.answered(a.route.Kind, a.route.Answer.Status)
+		h.record(r, &outcome{admission: a, status: a.route.Answer.Status, out: int64(len(a.route.Answer.Body))})
 	default:
 		h.forward(w, r, a)
 	}
 }
 
-// judge decides on what the request says before its body.
+// judge decides on what the request says before its body. The admission of a request that is refused holds what was known by then.
 func (h *Handler) judge(r *http.Request) (admission, *Refusal) {
-	g, refusal := h.authenticate(r)
-	if refusal != nil {
-		return admission{}, refusal
+	a := admission{at: time.Now()}
+	var refusal *Refusal
+	if a.grant, refusal = h.authenticate(r); refusal != nil {
+		return a, refusal
 	}
-	c := g.deployment.config.Load()
-	if c == nil {
-		return admission{}, refuseStopped
+	if a.config = a.grant.deployment.config.Load(); a.config == nil {
+		return a, refuseStopped
 	}
 	path, err := CleanPath(r.URL.Path) // net/url has decoded it once
 	if err != nil {
-		return admission{}, refuseMalformed(pathsOf[c.kind].nearest(r.URL.Path))
+		return a, refuseMalformed(pathsOf[a.config.kind].nearest(r.URL.Path))
 	}
 	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
-		return admission{}, refuseMethod
+		return a, refuseMethod
 	}
-	route, refusal := Decide(c.kind, g.scope, path)
+	route, refusal := Decide(a.config.kind, a.grant.scope, path)
 	switch {
 	case refusal != nil:
-		return admission{}, refusal
+		return a, refusal
 	case route.Kind == Write && fromOtherSite(r):
-		return admission{}, refuseOtherSite
+		return a, refuseOtherSite
 	case route.Kind == Write && isRemoteWrite2(r):
-		return admission{}, refuseWrite2
+		return a, refuseWrite2
 	case route.NoID && mayNameID(r.URL.RawQuery):
-		return admission{}, refuseID
+		return a, refuseID
 	}
-	return admission{g, c, route, time.Now()}, nil
+	a.route = route
+	return a, nil
 }
 
 // forward waits for a slot and sends the request on.
 func (h *Handler) forward(w http.ResponseWriter, r *http.Request, a admission) {
 	pool := a.config.backends[a.route.Part]
+	x := newExchange(w, r, a, pool, h)
+	defer func() {
+		h.record(r, &outcome{admission: a, refusal: x.refusal, status: x.status, in: x.body.taken.Load(), out: x.written})
+	}()
 	if pool == nil {
-		h.refuse(w, r, refuseStopped)
+		h.refuse(x, r, refuseStopped)
 		return
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	x := newExchange(w, r, a, pool, h)
 	x.cancel, x.body.ctx = cancel, ctx
 	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 	defer x.end()
 	state := a.grant.live()
 	switch err := state.begin(x, a.config.limit+mostWaiting); {
 	case errors.Is(err, errRevoked):
-		h.refuse(w, r, refuseCredential)
+		h.refuse(x, r, refuseCredential)
 		return
 	case err != nil:
-		h.refuse(w, r, refuseTooMany)
+		h.refuse(x, r, refuseTooMany)
 		return
 	}
 	defer state.end(x) // before x.end: after it nobody cuts the exchange off
@@ -180,7 +191,7 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, a admission) {
 		return
 	}
 	if a.route.NoID && mayHoldID(r.Header, &x.body) {
-		h.refuse(w, r, refuseID)
+		h.refuse(x, r, refuseID)
 		return
 	}
 	if !h.enter(x, r, deadline) {
@@ -229,12 +240,14 @@ func (h *Handler) leave(g *Grant) {
 }
 
 func (h *Handler) noteUse(a admission, r *http.Request) {
-	a.config.requests[a.route.Kind].Inc()
 	h.table.noteUse(a.grant, a.at, clientaddr.Of(r, h.trusted), userAgent(r))
 }
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal) {
 	h.metrics.refusals[refusal.Reason].Inc()
+	if x, ok := w.(*exchange); ok {
+		x.refusal = refusal
+	}
 	if refusal.Reason != SlowBody { // its time is up
 		h.hurry(w)
 	}

@@ -53,32 +53,10 @@ func newMeters(t *Table) *meters {
 	return m
 }
 
-// Metrics gives the metrics of the table and of the endpoint over it.
-func (t *Table) Metrics() *metrics.Set { return t.meters.set }
-
 // answered counts a request that was let in and got an answer.
 func (m *meters) answered(kind Kind, status int) {
 	if class := status / 100; class >= 1 && class <= 5 {
 		m.requests[kind][class].Inc()
-	}
-}
-
-func deploymentMetric(name string, kind Kind) string {
-	return fmt.Sprintf(`gatehouse_access_deployment_requests_total{deployment=%q,kind=%q}`, name, kind)
-}
-
-// deployment makes the counters of one deployment.
-func (m *meters) deployment(name string) map[Kind]*metrics.Counter {
-	counters := map[Kind]*metrics.Counter{}
-	for _, kind := range kinds {
-		counters[kind] = m.set.GetOrCreateCounter(deploymentMetric(name, kind))
-	}
-	return counters
-}
-
-func (m *meters) forget(name string) {
-	for _, kind := range kinds {
-		m.set.UnregisterMetric(deploymentMetric(name, kind))
 	}
 }
 

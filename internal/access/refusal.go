@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"gatehouse/internal/gatehouse"
@@ -28,6 +29,15 @@ const (
 	BackendFailed  Reason = "backend_failed"  // it broke off before it answered
 	BackendTooSlow Reason = "backend_timeout" // it did not answer in time
 )
+
+// reasons lists all, in the order in which they are counted.
+var reasons = [...]Reason{NoCredential, BadCredential, WrongScope, WrongTenant, ForbiddenPath, UnknownPath, MalformedPath, RemoteWrite2,
+	OtherSite, TooMany, SlowBody, Unavailable, BackendFailed, BackendTooSlow}
+
+const reasonCount = len(reasons)
+
+// number gives the place of a reason in reasons.
+func (r Reason) number() int { return slices.Index(reasons[:], r) }
 
 // Refusal is an answer of the endpoint in place of the backend's. Text is one lower-case sentence that says what to do; it goes to
 // the client and never holds a secret or the request's path, in which clients sometimes put one.
@@ -118,6 +128,8 @@ func refuseScope(a gatehouse.Access, k Kind) *Refusal {
 func refuseTenant(own gatehouse.Tenant) *Refusal {
 	return &Refusal{WrongTenant, "this token is bound to tenant " + own.String() + "; leave the tenant out of the path, or use a token for the other tenant"}
 }
+
+func (f *Refusal) status() int { return responses[f.Reason].status }
 
 // write answers with the refusal in the shape of the Prometheus API, of which Grafana shows the text,
 // https://prometheus.io/docs/prometheus/latest/querying/api/#format-overview.

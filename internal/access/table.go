@@ -21,6 +21,9 @@ type Table struct {
 	mu          sync.Mutex // held by changes
 	deployments map[string]*deployment
 
+	// active holds the grants of tokens in use, by token ID.
+	active sync.Map
+
 	usesMu sync.Mutex
 	uses   []*Grant // used since the last DrainUses
 
@@ -70,7 +73,7 @@ func (t *Table) Apply(c gatehouse.Change) {
 		d := t.deployment(c.Deployment.ID)
 		known := *c.Deployment
 		d.known = &known
-		d.configure(t.meters)
+		d.configure()
 	case c.Token != nil:
 		t.add(c.Token)
 	case c.GoneToken != nil:
@@ -92,7 +95,7 @@ func (t *Table) SetEngine(deploymentID string, e *Engine) {
 	}
 	d = t.deployment(deploymentID)
 	d.engine = e
-	d.configure(t.meters)
+	d.configure()
 }
 
 func (t *Table) deployment(id string) *deployment {
@@ -141,6 +144,7 @@ func (t *Table) remove(hash gatehouse.SecretHash) {
 	shard.Store(&shrunk)
 	t.count.Add(-1)
 	delete(g.deployment.tokens, hash)
+	t.active.Delete(g.TokenID)
 	t.graveyard.bury(hash)
 	g.revoke()
 }
@@ -154,9 +158,6 @@ func (t *Table) removeDeployment(id string) {
 		t.remove(hash)
 	}
 	delete(t.deployments, id)
-	if c := d.config.Load(); c != nil {
-		t.meters.forget(c.name)
-	}
 }
 
 func (t *Table) wasRevoked(hash gatehouse.SecretHash) bool { return t.graveyard.holds(hash) }

@@ -187,7 +187,7 @@ func TestRealClientsAgainstRealVictoriaMetrics(t *testing.T) {
 		e.post("/tags/delSeries", r, "path=by_text").mustRefuse(t, 403, "")
 		comesBack(t, "by_text", "1")
 		var metrics strings.Builder
-		e.table.Metrics().WritePrometheus(&metrics)
+		e.table.WriteMetrics(&metrics)
 		for _, s := range []string{r, w, "inner"} {
 			if strings.Contains(e.log.String(), s[5:]) && s != "inner" || strings.Contains(metrics.String(), s) {
 				t.Error("a secret is in the log or in the metrics")

@@ -1,0 +1,103 @@
+package access
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// mostTokensShown bounds how many tokens have metrics of their own; the metric gatehouse_token_metrics_omitted counts the others.
+const mostTokensShown = 10_000
+
+// WriteMetrics writes the metrics of the endpoint, of each deployment and of each token in use in the Prometheus text format.
+func (t *Table) WriteMetrics(to io.Writer) {
+	t.meters.set.WritePrometheus(to)
+	w := bufio.NewWriter(to)
+	defer w.Flush() // a client that has gone needs no error
+	for _, d := range t.allDeployments() {
+		d.write(w)
+	}
+	shown, omitted := 0, 0
+	t.active.Range(func(_, value any) bool {
+		if shown >= mostTokensShown {
+			omitted++
+		} else if value.(*Grant).write(w) {
+			shown++
+		}
+		return true
+	})
+	fmt.Fprintf(w, "gatehouse_token_metrics_omitted %d\n", omitted)
+}
+
+// allDeployments gives those that are known by more than the ID.
+func (t *Table) allDeployments() []*deployment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []*deployment
+	for _, d := range t.deployments {
+		if d.known != nil {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+func (d *deployment) write(w io.Writer) {
+	labels := `deployment="` + labelValue(d.config.Load().name) + `"`
+	d.totals.write(w, "gatehouse_deployment", labels)
+	total := uint64(0)
+	for i := range d.durations.counts {
+		bound := "+Inf"
+		if i < len(durationBounds) {
+			bound = fmt.Sprint(durationBounds[i])
+		}
+		total += d.durations.counts[i].Load()
+		fmt.Fprintf(w, "gatehouse_deployment_request_duration_seconds_bucket{%s,le=%q} %d\n", labels, bound, total)
+	}
+	fmt.Fprintf(w, "gatehouse_deployment_request_duration_seconds_sum{%s} %g\n", labels, float64(d.durations.micros.Load())/1e6)
+	fmt.Fprintf(w, "gatehouse_deployment_request_duration_seconds_count{%s} %d\n", labels, total)
+	errors := uint64(0)
+	for _, reason := range []Reason{BackendFailed, BackendTooSlow, Unavailable} {
+		errors += uint64(d.totals.refused[reason.number()].Load())
+	}
+	fmt.Fprintf(w, "gatehouse_deployment_backend_errors_total{%s} %d\n", labels, errors)
+}
+
+// write reports false for a token that was revoked: it is on its way out of the table.
+func (g *Grant) write(w io.Writer) bool {
+	l, c := g.live(), g.deployment.config.Load()
+	if l.revoked.Load() || c == nil {
+		return false
+	}
+	labels := fmt.Sprintf(`deployment="%s",token="%s",token_id="%s"`, labelValue(c.name), labelValue(g.Name), labelValue(g.TokenID))
+	l.totals.write(w, "gatehouse_token", labels)
+	fmt.Fprintf(w, "gatehouse_token_running_requests{%s} %d\n", labels, l.gate.running.Load())
+	fmt.Fprintf(w, "gatehouse_token_waiting_requests{%s} %d\n", labels, l.gate.waiting.Load())
+	if at := l.usage.at.Load(); at > 0 {
+		fmt.Fprintf(w, "gatehouse_token_last_used_timestamp_seconds{%s} %d\n", labels, at/1e6)
+	}
+	return true
+}
+
+// write leaves out counters that are zero: most kinds and reasons never occur for most tokens.
+func (t *totals) write(w io.Writer, prefix, labels string) {
+	for _, kind := range kinds {
+		i, ok := kind.countedAs()
+		for class := 1; ok && class < statusClasses; class++ {
+			if n := t.answered[i][class].Load(); n > 0 {
+				fmt.Fprintf(w, "%s_requests_total{%s,kind=%q,status=\"%dxx\"} %d\n", prefix, labels, kind, class, n)
+			}
+		}
+	}
+	for i, reason := range reasons {
+		if n := t.refused[i].Load(); n > 0 {
+			fmt.Fprintf(w, "%s_refusals_total{%s,reason=%q} %d\n", prefix, labels, reason, n)
+		}
+	}
+	fmt.Fprintf(w, "%s_bytes_in_total{%s} %d\n%s_bytes_out_total{%s} %d\n", prefix, labels, t.in.Load(), prefix, labels, t.out.Load())
+}
+
+var labelEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func labelValue(s string) string { return labelEscaper.Replace(s) }

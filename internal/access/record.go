@@ -1,0 +1,62 @@
+package access
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"gatehouse/internal/clientaddr"
+)
+
+// outcome is how a request came out. Its admission holds what was known of it: at least the grant, when there was one.
+type outcome struct {
+	admission
+	refusal *Refusal // nil: answered by the backend, or by the endpoint itself
+	status  int      // 0: the connection was broken off before there was one
+	in, out int64    // bytes of the bodies
+}
+
+// record counts a request that has ended, for its token and its deployment, and logs it where that is asked for.
+func (h *Handler) record(r *http.Request, o *outcome) {
+	now := time.Now()
+	if o.grant != nil {
+		l := o.grant.live()
+		if l != dead {
+			h.table.active.LoadOrStore(o.grant.TokenID, o.grant)
+			l.totals.add(o)
+			l.recent.add(now, o.refusal != nil)
+		}
+		d := o.grant.deployment
+		d.totals.add(o)
+		if o.refusal == nil {
+			d.durations.add(now.Sub(o.at))
+		}
+	}
+	if h.accessLog != nil {
+		h.logAccess(r, o, now)
+	}
+}
+
+// logAccess writes a line. It names the token by its ID and name. The path stands only in lines of requests that were let in, since
+// those hold nothing but what the path table knows; clients put secrets into other ones.
+func (h *Handler) logAccess(r *http.Request, o *outcome, now time.Time) {
+	line := make([]slog.Attr, 0, 14)
+	line = append(line, slog.String("client", clientaddr.Of(r, h.trusted)), slog.String("user_agent", userAgent(r)), slog.String("method", r.Method))
+	if o.grant != nil {
+		line = append(line, slog.String("token_id", o.grant.TokenID), slog.String("token", o.grant.Name))
+	}
+	if o.config != nil {
+		line = append(line, slog.String("deployment", o.config.name))
+	}
+	if o.route.Kind != "" {
+		line = append(line, slog.String("kind", string(o.route.Kind)), slog.String("path", o.route.Path))
+	}
+	if o.refusal != nil {
+		line = append(line, slog.String("refusal", string(o.refusal.Reason)))
+	}
+	line = append(line, slog.Int("status", o.status), slog.Int64("bytes_in", o.in), slog.Int64("bytes_out", o.out))
+	if !o.at.IsZero() {
+		line = append(line, slog.Float64("seconds", now.Sub(o.at).Seconds()))
+	}
+	h.accessLog.LogAttrs(r.Context(), slog.LevelInfo, "request", line...)
+}
