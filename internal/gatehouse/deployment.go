@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -168,6 +169,8 @@ func CheckURL(field, what, raw string) error {
 		return InvalidField(field, "%s is not a full http or https URL; write it like http://10.0.0.5:8428", what)
 	case u.User != nil:
 		return InvalidField(field, "%s holds a user name or password, which every page and log would show; remove them", what)
+	case linkLocal(u.Hostname()):
+		return InvalidField(field, "%s is a link-local address, where clouds hand out credentials to their machines; give another one", what)
 	case !validPort(u.Port()):
 		return InvalidField(field, "%s has no valid port; write a number from 1 to 65535", what)
 	case strings.ContainsAny(raw, "?#"): // also an empty one, which url.URL does not keep
@@ -176,6 +179,12 @@ func CheckURL(field, what, raw string) error {
 		return InvalidField(field, "%s has an unusual path; give a plain one, without escapes, .. or //", what)
 	}
 	return nil
+}
+
+// linkLocal reports an IPv4 address such as 169.254.169.254. A name that leads there is not found out: editors are trusted not to mean it.
+func linkLocal(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().Is4() && addr.Unmap().IsLinkLocalUnicast()
 }
 
 func validPort(port string) bool {

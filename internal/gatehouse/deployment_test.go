@@ -52,6 +52,8 @@ func TestConnectedURLs(t *testing.T) {
 	refuse("http://ops:hunter2@vm:8428", "user name or password")
 	refuse("http://ops@vm:8428", "user name or password")
 	refuse("http://@vm:8428", "user name or password")
+	refuse("http://169.254.169.254/latest", "link-local")
+	refuse("http://[::ffff:169.254.169.254]/latest", "link-local")
 	refuse("http://vm:0", "valid port")
 	refuse("http://vm:65536", "valid port")
 	refuse("http://vm?token=hunter2", "query or fragment")
