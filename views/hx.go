@@ -18,8 +18,12 @@ func hxOpen(ctx context.Context, url string) templ.Attributes {
 	return hx(ctx, templ.Attributes{"hx-get": url, "hx-target": "#overlay", "hx-swap": "innerHTML", "hx-sync": "#overlay:replace"})
 }
 
-// hxSend sends a dialog's form, and makes the open dialog the one that comes as the answer.
+// hxSend sends a dialog's form, and makes the open dialog the one that comes as the answer. Where the dialog is a page of its own,
+// the form is a plain one.
 func hxSend(ctx context.Context, url string) templ.Attributes {
+	if ctx.Value(wholePage{}) != nil {
+		return nil
+	}
 	return hx(ctx, templ.Attributes{"hx-post": url, "hx-target": "closest dialog", "hx-swap": "outerSync", "hx-disable": "find button[type=submit]", "hx-sync": "this:drop"})
 }
 

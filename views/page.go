@@ -44,6 +44,7 @@ type link struct{ label, url string }
 
 // RenderPage writes a whole page.
 func RenderPage(ctx context.Context, out io.Writer, f Frame, p Page) error {
+	ctx = context.WithValue(ctx, wholePage{}, true)
 	if f.User == nil {
 		return signedOutLayout(f, p).Render(ctx, out)
 	}
@@ -54,6 +55,9 @@ func RenderPage(ctx context.Context, out io.Writer, f Frame, p Page) error {
 func RenderFragment(ctx context.Context, out io.Writer, p Page) error {
 	return p.fragment().Render(ctx, out)
 }
+
+// wholePage marks the context of a page that is rendered as a whole: its forms have no dialog around them.
+type wholePage struct{}
 
 // plain is embedded by pages whose fragment is their content, and who stand at the top of the console.
 type plain struct{}

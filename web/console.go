@@ -5,6 +5,7 @@ package web
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"gatehouse/internal/control"
 	"gatehouse/internal/gatehouse"
@@ -23,6 +24,8 @@ type Config struct {
 	EngineAvailable func() error
 	// Setup opens the page that makes the first admin. Nil: there is no such page.
 	Setup *Setup
+	// TrustedProxies may say in X-Forwarded-For from where a person comes, for the audit log and against guessing. Nil: none.
+	TrustedProxies []netip.Prefix
 	// SecureCookies marks cookies Secure on plain http too, for a proxy that speaks TLS and does not say so in X-Forwarded-Proto.
 	SecureCookies bool
 	Log           *slog.Logger
@@ -38,7 +41,7 @@ type console struct {
 
 // New makes the console's handler. Serve it with NewServer.
 func New(config Config) http.Handler {
-	c := &console{Config: config, sessions: &sessionStore{config.Control, config.SecureCookies}}
+	c := &console{Config: config, sessions: &sessionStore{config.Control, config.TrustedProxies, config.SecureCookies}}
 	return withRecovery(c, withSecurityHeaders(withCrossOriginProtection(c, c.routes())))
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,38 +55,32 @@ func (c *console) overviewPage(w http.ResponseWriter, r *http.Request, actor gat
 		SeesTokens:  actor.Can(gatehouse.ViewTokens),
 	}
 	if page.SeesTokens {
-		used, total, err := c.lastUsedTokens(r, actor, d.ID)
-		if err != nil {
+		if err := c.addTokens(r, actor, &page); err != nil {
 			return err
-		}
-		page.Tokens, page.First = total, firstUsedLately(used)
-		if total > 0 && used[0].LastUse != nil {
-			page.LastUsed = &used[0]
-		} else {
-			page.Default = defaultToken(used)
 		}
 	}
 	return c.show(w, r, http.StatusOK, page)
 }
 
-// defaultToken gives the token to try first: the default one, or any; nil when there is none.
-func defaultToken(tokens []gatehouse.Token) *gatehouse.Token {
-	for i := range tokens {
-		if tokens[i].Name == gatehouse.DefaultTokenName {
-			return &tokens[i]
-		}
-	}
-	if len(tokens) == 0 {
-		return nil
-	}
-	return &tokens[0]
-}
-
-// lastUsedTokens gives those tokens of a deployment that were used last, and counts all.
-func (c *console) lastUsedTokens(r *http.Request, actor gatehouse.Actor, deploymentID string) ([]gatehouse.Token, int, error) {
-	return c.Control.Tokens(r.Context(), actor, gatehouse.TokenQuery{
-		DeploymentID: deploymentID, Sort: gatehouse.SortByLastUsed, Descending: true, Limit: 50,
+// addTokens shows which token was used last or, as long as none was, one to try: the oldest, which came with the deployment.
+func (c *console) addTokens(r *http.Request, actor gatehouse.Actor, page *views.OverviewPage) error {
+	last, total, err := c.Control.Tokens(r.Context(), actor, gatehouse.TokenQuery{
+		DeploymentID: page.Deployment.ID, Sort: gatehouse.SortByLastUsed, Descending: true, Limit: 1,
 	})
+	if err != nil || total == 0 {
+		return err
+	}
+	page.Tokens = total
+	if last[0].LastUse != nil {
+		page.LastUsed = &last[0]
+		page.First, err = c.firstUsedLately(r, actor, page.Deployment.ID)
+		return err
+	}
+	oldest, _, err := c.Control.Tokens(r.Context(), actor, gatehouse.TokenQuery{DeploymentID: page.Deployment.ID, Sort: gatehouse.SortByCreated, Limit: 1})
+	if len(oldest) > 0 {
+		page.Default = &oldest[0]
+	}
+	return err
 }
 
 const (
@@ -93,15 +88,12 @@ const (
 	mostFirstUsesShow = 2
 )
 
-// firstUsedLately gives the tokens whose first use is news, of those that were used last.
-func firstUsedLately(tokens []gatehouse.Token) []gatehouse.Token {
-	var news []gatehouse.Token
-	for _, t := range tokens {
-		if t.FirstUse != nil && time.Since(t.FirstUse.At) < lately && len(news) < mostFirstUsesShow {
-			news = append(news, t)
-		}
-	}
-	return news
+// firstUsedLately gives the tokens whose first use is news.
+func (c *console) firstUsedLately(r *http.Request, actor gatehouse.Actor, deploymentID string) ([]gatehouse.Token, error) {
+	tokens, _, err := c.Control.Tokens(r.Context(), actor, gatehouse.TokenQuery{
+		DeploymentID: deploymentID, Sort: gatehouse.SortByFirstUsed, Descending: true, Limit: mostFirstUsesShow,
+	})
+	return slices.DeleteFunc(tokens, func(t gatehouse.Token) bool { return t.FirstUse == nil || time.Since(t.FirstUse.At) >= lately }), err
 }
 
 func (c *console) createDeploymentDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
@@ -139,6 +131,14 @@ func (c *console) connectDeployment(w http.ResponseWriter, r *http.Request, acto
 		InsertURL:             r.PostFormValue("insert_url"),
 		SelectURL:             r.PostFormValue("select_url"),
 		MaxConcurrentRequests: strings.TrimSpace(r.PostFormValue("max_concurrent_requests")),
+		Upstream: gatehouse.Upstream{
+			Username: strings.TrimSpace(r.PostFormValue("upstream_username")),
+			Password: r.PostFormValue("upstream_password"),
+			Bearer:   strings.TrimSpace(r.PostFormValue("upstream_bearer")),
+			CA:       strings.TrimSpace(r.PostFormValue("upstream_ca")),
+			Cert:     strings.TrimSpace(r.PostFormValue("upstream_cert")),
+			Key:      strings.TrimSpace(r.PostFormValue("upstream_key")),
+		},
 	}
 	n, err := newConnected(form)
 	var d gatehouse.Deployment
@@ -150,7 +150,7 @@ func (c *console) connectDeployment(w http.ResponseWriter, r *http.Request, acto
 
 // newConnected reads the form. What was typed into the fields of the other type is left out: they are not shown.
 func newConnected(form views.NewDeploymentDialog) (gatehouse.NewDeployment, error) {
-	n := gatehouse.NewDeployment{Name: form.Name, Type: form.Type}
+	n := gatehouse.NewDeployment{Name: form.Name, Type: form.Type, Upstream: form.Upstream}
 	if form.Type == gatehouse.Cluster {
 		n.InsertURLs, n.SelectURLs = strings.Fields(form.InsertURL), strings.Fields(form.SelectURL)
 	} else {

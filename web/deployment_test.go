@@ -162,3 +162,37 @@ func TestDeletingADeploymentNeedsItsName(t *testing.T) {
 		t.Errorf("%d audit records", n)
 	}
 }
+
+func TestConnectKeepsSecretsToItself(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	form := url.Values{
+		"name": {"guarded"}, "type": {"single_node"}, "url": {"http://10.0.0.5:8428\nhttp://10.0.0.6:8428"},
+		"upstream_username": {"gate"}, "upstream_password": {"hunter2-password"}, "upstream_key": {"hunter2-key"},
+	}
+	for _, h := range []headers{nil, htmx} {
+		p := v.post("/deployments/connect", form, h).wantStatus(http.StatusUnprocessableEntity)
+		p.wantText("#upstream_cert-error", "needs its private key")
+		if strings.Contains(p.body, "hunter2") {
+			t.Error("the form sends secrets back")
+		}
+		if got := p.attr("[name=upstream_username]", "value"); got != "gate" {
+			t.Errorf("the user name became %q", got)
+		}
+		if !p.has("details[open] [name=upstream_cert]") {
+			t.Error("the error stands in a part of the form that is closed")
+		}
+	}
+	form.Del("upstream_key")
+	to := v.post("/deployments/connect", form).wantStatus(http.StatusSeeOther).location()
+	p := v.get(to).wantStatus(http.StatusOK)
+	p.wantText(".facts", "http://10.0.0.5:8428")
+	p.wantText(".facts", "http://10.0.0.6:8428")
+	p.wantText(".facts", "with credentials")
+	if strings.Contains(p.body, "hunter2") {
+		t.Error("the page shows the password")
+	}
+	d := s.addDeployment("managed")
+	if p := v.get("/deployments/" + d.ID); strings.Contains(p.body, "with credentials") {
+		t.Error("a managed deployment claims to have credentials")
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -171,15 +170,6 @@ func isHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" 
 func wantsPage(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return !strings.HasPrefix(accept, "text/plain") && !strings.HasPrefix(accept, "text/event-stream")
-}
-
-// clientAddr is the address of the client without its port.
-func clientAddr(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // isFormError reports whether err belongs into the form that caused it. Other errors take a page of their own.

@@ -15,6 +15,9 @@ func (c *console) examplesDialog(w http.ResponseWriter, r *http.Request, actor g
 	if err != nil {
 		return err
 	}
+	if t.Broken {
+		return gatehouse.Errorf(gatehouse.Conflict, "this access token is damaged in the database and cannot be used; delete it and generate another")
+	}
 	dialog := c.examples(d, t)
 	dialog.Generated = r.FormValue("generated") != ""
 	return c.show(w, r, http.StatusOK, dialog)

@@ -2,10 +2,12 @@ package web
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/gorilla/sessions"
 
+	"gatehouse/internal/clientaddr"
 	"gatehouse/internal/control"
 	"gatehouse/internal/gatehouse"
 )
@@ -23,6 +25,7 @@ const actorKey = "actor"
 // nothing but the ID.
 type sessionStore struct {
 	control *control.Control
+	proxies []netip.Prefix
 	secure  bool
 }
 
@@ -40,7 +43,7 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 	if err != nil {
 		return session, gatehouse.Errorf(gatehouse.Unauthenticated, "sign in first")
 	}
-	actor, err := s.control.SessionActor(r.Context(), cookie.Value, clientAddr(r))
+	actor, err := s.control.SessionActor(r.Context(), cookie.Value, clientaddr.Of(r, s.proxies))
 	if err != nil {
 		return session, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/internal/clientaddr"
 	"gatehouse/internal/gatehouse"
 	"gatehouse/views"
 )
@@ -60,7 +61,7 @@ func (c *console) setUp(w http.ResponseWriter, r *http.Request) error {
 		err = gatehouse.InvalidField("repeat", "the two passwords differ; type the same one twice")
 	}
 	if err == nil {
-		_, err = c.Control.CreateFirstAdmin(r.Context(), clientAddr(r), email, password)
+		_, err = c.Control.CreateFirstAdmin(r.Context(), clientaddr.Of(r, c.TrustedProxies), email, password)
 	}
 	if err != nil {
 		if isFormError(err) {

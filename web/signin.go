@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"gatehouse/internal/clientaddr"
 	"gatehouse/internal/gatehouse"
 	"gatehouse/views"
 )
@@ -23,7 +24,7 @@ func (c *console) signInPage(w http.ResponseWriter, r *http.Request) error {
 
 func (c *console) signIn(w http.ResponseWriter, r *http.Request) error {
 	email, next := strings.TrimSpace(r.PostFormValue("email")), safeNext(r.PostFormValue("next"))
-	sessionID, _, err := c.Control.SignIn(r.Context(), clientAddr(r), email, r.PostFormValue("password"))
+	sessionID, _, err := c.Control.SignIn(r.Context(), clientaddr.Of(r, c.TrustedProxies), email, r.PostFormValue("password"))
 	if gatehouse.ErrorCode(err) == gatehouse.Unauthenticated {
 		return c.show(w, r, http.StatusUnauthorized, views.SignInPage{Email: email, Next: next, Error: views.FormErrorOf(err)})
 	}

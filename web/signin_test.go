@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -186,4 +187,20 @@ func TestThemeIsKept(t *testing.T) {
 	if theme() != "" {
 		t.Errorf("the theme is %q", theme())
 	}
+}
+
+// TestAddressBehindAProxy is the one that the audit log records, and that slows down whoever guesses.
+func TestAddressBehindAProxy(t *testing.T) {
+	f := func(want string, trusted ...netip.Prefix) {
+		t.Helper()
+		s := newSite(t, func(c *web.Config) { c.TrustedProxies = trusted })
+		s.addUser(adminEmail, gatehouse.Admin)
+		s.visitor().post("/sign-in", credentials(adminEmail, password), headers{"X-Forwarded-For": "203.0.113.9, 198.51.100.7"}).wantStatus(http.StatusSeeOther)
+		events, err := s.store.Audit(t.Context(), 1)
+		if err != nil || len(events) != 1 || events[0].Action != gatehouse.SignedIn || events[0].Actor.Addr != want {
+			t.Errorf("the audit log says %+v (%v), want the address %s", events, err, want)
+		}
+	}
+	f("127.0.0.1")
+	f("198.51.100.7", netip.MustParsePrefix("127.0.0.0/8"))
 }

@@ -38,11 +38,9 @@ func (c *console) tokensPage(w http.ResponseWriter, r *http.Request, actor gateh
 			return err
 		}
 	}
-	used, _, err := c.lastUsedTokens(r, actor, d.ID)
-	if err != nil {
+	if page.First, err = c.firstUsedLately(r, actor, d.ID); err != nil {
 		return err
 	}
-	page.First = firstUsedLately(used)
 	return c.show(w, r, http.StatusOK, page)
 }
 

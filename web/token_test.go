@@ -220,3 +220,26 @@ func TestFirstUseIsNews(t *testing.T) {
 		t.Error("what is an hour old is news")
 	}
 }
+
+func TestFirstUseIsShownBesideManyBusyTokens(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	d := s.addDeployment("prod")
+	ago := func(d time.Duration) gatehouse.Use {
+		return gatehouse.Use{At: time.Now().Add(-d), Addr: "10.0.0.7", UserAgent: "vmagent/1.151.0"}
+	}
+	for i := range 60 {
+		busy, _ := s.addToken(d, fmt.Sprintf("busy %d", i), gatehouse.Write)
+		s.use(busy, ago(time.Hour))
+		s.use(busy, ago(0))
+	}
+	p := v.get("/deployments/" + d.ID + "/tokens").wantStatus(http.StatusOK)
+	if p.has(".first-uses .alert") {
+		t.Errorf("a first use of an hour ago is news: %s", p.text(".first-uses"))
+	}
+	fresh, _ := s.addToken(d, "fresh", gatehouse.Write)
+	s.use(fresh, ago(time.Minute))
+	for _, page := range []string{"/tokens", ""} {
+		v.get("/deployments/"+d.ID+page).wantStatus(http.StatusOK).
+			wantText(".first-uses", "First data received 1 minute ago from 10.0.0.7, vmagent/1.151.0 with token fresh")
+	}
+}

@@ -95,7 +95,7 @@ func (s *server) makeServers(k *serveCommand) error {
 	}
 	s.console = web.NewServer(web.New(web.Config{
 		Control: s.control, Feed: s.feed, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
-		Setup: s.setup, Log: s.log, Version: version(),
+		Setup: s.setup, TrustedProxies: proxies, Log: s.log, Version: version(),
 	}))
 	s.console.TLSConfig = consoleTLS
 	s.ops = newOpsServer(s.ready.Load, s.table.WriteMetrics)

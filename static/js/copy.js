@@ -57,7 +57,7 @@
 
   // copyByHand leaves the text selected.
   const copyByHand = (text) => {
-    const field = element("textarea", { value: text, readOnly: true, rows: 4, className: "secret", ariaLabel: "Text to copy" });
+    const field = element("textarea", { value: text, readOnly: true, rows: 4, ariaLabel: "Text to copy" });
     notCopied("the browser did not allow it. The text is selected below; press Ctrl+C.", element("div", { className: "field" }, field));
     field.focus();
     field.select();

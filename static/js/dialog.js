@@ -14,6 +14,8 @@
     } else if (!dialog.contains(document.activeElement)) {
       dialog.querySelector("h2").focus();
     }
+    const wrong = document.activeElement;
+    if (wrong?.ariaInvalid) wrong.setSelectionRange(wrong.value.length, wrong.value.length); // where correcting goes on
   };
 
   document.addEventListener("htmx:after:swap", show);
