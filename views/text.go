@@ -104,3 +104,19 @@ const dots = "••••••••••••••••"
 
 // maskedKey is a secret as lists show it.
 func maskedKey(t gatehouse.Token) string { return t.Mask + dots }
+
+// activity says what a token has done in the last minutes and how much of its limit it uses now, or "" when it did nothing.
+func activity(a gatehouse.TokenActivity, limit int) string {
+	if a.Requests+a.Refusals+a.Running+a.Waiting == 0 {
+		return ""
+	}
+	text := count(a.Requests, "request")
+	if a.Refusals > 0 {
+		text += ", " + number(a.Refusals) + " refused"
+	}
+	text += " in " + count(int(a.Period/time.Minute), "minute") + "; now " + number(a.Running) + " of " + number(limit)
+	if a.Waiting > 0 {
+		text += ", " + number(a.Waiting) + " waiting"
+	}
+	return text
+}

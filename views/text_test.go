@@ -64,3 +64,15 @@ func TestClientsThatTalkMuchAreCutShort(t *testing.T) {
 		t.Errorf("%d characters", len(got))
 	}
 }
+
+func TestActivityTellsRequestsRefusalsAndTheLimit(t *testing.T) {
+	for want, a := range map[string]gatehouse.TokenActivity{
+		"":                                      {Period: 10 * time.Minute},
+		"1 request in 10 minutes; now 0 of 600": {Requests: 1, Period: 10 * time.Minute},
+		"1,204 requests, 3 refused in 10 minutes; now 600 of 600, 24 waiting": {Requests: 1204, Refusals: 3, Running: 600, Waiting: 24, Period: 10 * time.Minute},
+	} {
+		if got := activity(a, 600); got != want {
+			t.Errorf("activity(%+v) = %q, want %q", a, got, want)
+		}
+	}
+}

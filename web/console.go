@@ -20,6 +20,8 @@ type Config struct {
 	Feed *control.Feed
 	// AccessEndpointURL is what users copy, such as http://127.0.0.1:8427, without a slash at the end.
 	AccessEndpointURL string
+	// Activity tells what a token is doing. Nil: nobody knows.
+	Activity func(tokenID string) gatehouse.TokenActivity
 	// EngineAvailable says whether managed deployments can run here; its error says what to do when not. Nil: they can.
 	EngineAvailable func() error
 	// Setup opens the page that makes the first admin. Nil: there is no such page.

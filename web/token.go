@@ -41,7 +41,19 @@ func (c *console) tokensPage(w http.ResponseWriter, r *http.Request, actor gateh
 	if page.First, err = c.firstUsedLately(r, actor, d.ID); err != nil {
 		return err
 	}
+	page.Activity = c.activities(page.Tokens)
 	return c.show(w, r, http.StatusOK, page)
+}
+
+// activities tells by token ID what the tokens are doing.
+func (c *console) activities(tokens []gatehouse.Token) map[string]gatehouse.TokenActivity {
+	all := map[string]gatehouse.TokenActivity{}
+	for _, t := range tokens {
+		if c.Activity != nil {
+			all[t.ID] = c.Activity(t.ID)
+		}
+	}
+	return all
 }
 
 func (c *console) tokensOn(r *http.Request, actor gatehouse.Actor, q gatehouse.TokenQuery, page int) ([]gatehouse.Token, int, error) {

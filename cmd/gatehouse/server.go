@@ -94,7 +94,7 @@ func (s *server) makeServers(k *serveCommand) error {
 		return err
 	}
 	s.console = web.NewServer(web.New(web.Config{
-		Control: s.control, Feed: s.feed, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
+		Control: s.control, Feed: s.feed, Activity: s.table.Activity, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
 		Setup: s.setup, TrustedProxies: proxies, Log: s.log, Version: version(),
 	}))
 	s.console.TLSConfig = consoleTLS

@@ -3,6 +3,8 @@ package access
 import (
 	"sync/atomic"
 	"time"
+
+	"gatehouse/internal/gatehouse"
 )
 
 // totals is what a deployment or a token has done since this process began, written without a lock. It is small, since a server
@@ -63,7 +65,7 @@ func (d *durations) add(took time.Duration) {
 	d.micros.Add(uint64(took.Microseconds()))
 }
 
-// recentMinutes is how far back Activity looks.
+// recentMinutes is how far back Table.Activity looks.
 const recentMinutes = 10
 
 // recent counts what happened in each of the last minutes of the clock.
@@ -100,18 +102,9 @@ func (r *recent) sum(now time.Time) (requests, refusals int) {
 	return requests, refusals
 }
 
-// Activity is what a token is doing, for people.
-type Activity struct {
-	Running  int           // requests that are being answered
-	Waiting  int           // requests in line, as the token's limit is reached
-	Requests int           // let in and answered, in the last Period
-	Refusals int           // refused although the token is valid, in the last Period
-	Period   time.Duration // how far back Requests and Refusals look
-}
-
 // Activity tells what a token is doing and has done of late. One that was not used since this process began has done nothing.
-func (t *Table) Activity(tokenID string) Activity {
-	a := Activity{Period: recentMinutes * time.Minute}
+func (t *Table) Activity(tokenID string) gatehouse.TokenActivity {
+	a := gatehouse.TokenActivity{Period: recentMinutes * time.Minute}
 	found, ok := t.active.Load(tokenID)
 	if !ok {
 		return a

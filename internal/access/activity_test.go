@@ -33,11 +33,11 @@ func TestEachTokenInUseHasMetricsAndActivity(t *testing.T) {
 	} {
 		eventually(t, name+" is "+want, func() bool { return e.metric(name) == want })
 	}
-	want := Activity{Requests: 1, Refusals: 1, Period: 10 * time.Minute}
+	want := gatehouse.TokenActivity{Requests: 1, Refusals: 1, Period: 10 * time.Minute}
 	if got := e.table.Activity("id-1"); got != want {
 		t.Errorf("the activity is %+v, want %+v", got, want)
 	}
-	if got := e.table.Activity("id-2"); got != (Activity{Period: 10 * time.Minute}) {
+	if got := e.table.Activity("id-2"); got != (gatehouse.TokenActivity{Period: 10 * time.Minute}) {
 		t.Errorf("an idle token's activity is %+v", got)
 	}
 	hash := secret.Hash("one")

@@ -105,6 +105,15 @@ const (
 	SortByTenant    TokenSort = "tenant"
 )
 
+// TokenActivity is what a token is doing right now and has done of late.
+type TokenActivity struct {
+	Running  int           // requests that are being answered
+	Waiting  int           // requests in line, as the token's limit is reached
+	Requests int           // let in and answered, in the last Period
+	Refusals int           // refused although the token is valid, in the last Period
+	Period   time.Duration // how far back Requests and Refusals look
+}
+
 // TokenQuery says which tokens of a deployment to list, and in which order.
 type TokenQuery struct {
 	DeploymentID string
