@@ -123,6 +123,20 @@ func (b *tab) click(role, name string) {
 	b.wantNoSecret()
 }
 
+// clickToLoad is click where that leads to another page, or to the same one anew.
+func (b *tab) clickToLoad(role, name string) {
+	b.Helper()
+	b.stay()
+	b.click(role, name)
+	eventually(b.T, "another page is there", func() error {
+		there, err := tryEval[bool](b, `window.stayed === undefined && document.readyState === "complete"`)
+		if err == nil && !there {
+			err = errors.New("it is not")
+		}
+		return err
+	})
+}
+
 // place gives the middle of the element, if that is where a click reaches it. Else it scrolls there, and has to be asked again: a
 // menu follows its button only with the next frame.
 func (e element) place() (x, y float64, err error) {
@@ -171,22 +185,31 @@ func ask[R any](e element, function string, args ...any) (R, error) {
 	return result, json.Unmarshal(answer.Result.Value, &result)
 }
 
+// read gives a text of the element, also when the page has put another into its place in the meantime.
+func (e element) read(function string) string {
+	e.tab.Helper()
+	var text string
+	eventually(e.tab.T, fmt.Sprintf("the %s %q can be read", e.role, e.name), func() (err error) {
+		if text, err = ask[string](e, function); err != nil {
+			e = e.tab.find(e.role, e.name)
+		}
+		return err
+	})
+	return text
+}
+
 // value is what a field holds.
 func (e element) value() string {
 	e.tab.Helper()
-	value, err := ask[string](e, `function() { return this.value; }`)
-	e.tab.must(err)
-	return value
+	return e.read(`function() { return this.value; }`)
 }
 
 // description is what is read out beside the name: hints and errors.
 func (e element) description() string {
 	e.tab.Helper()
-	text, err := ask[string](e, `function() {
+	return inOneLine(e.read(`function() {
 		return (this.getAttribute("aria-describedby") ?? "").split(" ").map((id) => document.getElementById(id)?.innerText ?? "").join(" ");
-	}`)
-	e.tab.must(err)
-	return inOneLine(text)
+	}`))
 }
 
 // fill replaces what the text field holds, key by key as a person would.

@@ -49,7 +49,7 @@ func TestSigningInAndOut(t *testing.T) {
 		t.Helper()
 		b.fill("Email", email)
 		b.fill("Password", "wrong horse battery")
-		b.click("button", "Sign in")
+		b.clickToLoad("button", "Sign in")
 		b.sees("Email or password is wrong")
 		if kept := b.find("textbox", "Email").value(); kept != email {
 			t.Errorf("the form holds the email address %q", kept)

@@ -64,7 +64,8 @@ func newDataDir(t *testing.T) string { return filepath.Join(t.TempDir(), "data")
 // gatehouseCommand is the program with args, not yet started.
 func gatehouseCommand(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	// The race detector would keep every program for a second after its end.
+	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=10")
 	return cmd
 }
 
