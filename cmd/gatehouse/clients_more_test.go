@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os/exec"
 	"regexp"
@@ -39,12 +40,16 @@ func (k kind) code(t *testing.T, id string) string {
 func TestClientsOfEveryKindOfToken(t *testing.T) {
 	f := startFleet(t)
 	dir := newDataDir(t)
-	p := serve(t, dir)
+	p := serve(t, dir, "--engine-dir", t.TempDir())
 	f.connect(p)
-	p.waitRunning("default")
+	_, node := promptVictoriaMetrics(t)
+	server := httptest.NewServer(node)
+	t.Cleanup(server.Close)
+	must(t, dir, "", "deployment", "connect", "node", "--type", "single_node", "--url", server.URL)
+	p.waitRunning("node")
 	seven := gatehouse.Tenant{AccountID: 7}
 	for _, k := range []kind{
-		{name: "single node", in: snippet.Input{Type: gatehouse.SingleNode, Secret: newToken(t, dir, "default", "both", "rw")}},
+		{name: "single node", in: snippet.Input{Type: gatehouse.SingleNode, Secret: newToken(t, dir, "node", "both", "rw")}},
 		{name: "tenant token", in: snippet.Input{Type: gatehouse.Cluster, Tenant: &seven, Secret: tenantToken(t, p, "seven", "7")},
 			write: "/prometheus", read: "/prometheus", spelled: "/insert/7/prometheus"},
 		{name: "any-tenant token", in: snippet.Input{Type: gatehouse.Cluster, Secret: newToken(t, dir, "fleet", "any", "rw")},

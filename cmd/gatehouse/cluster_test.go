@@ -7,11 +7,8 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"gatehouse/internal/gatehouse"
@@ -28,25 +25,34 @@ type fleet struct {
 	beyond []string // method and URI of requests for anything else
 }
 
+// promptVictoriaMetrics starts a VictoriaMetrics and gives its URL and a handler before it, through which a query finds what was
+// written a moment ago. By itself it shows new series after up to ten seconds.
+func promptVictoriaMetrics(t *testing.T) (string, http.Handler) {
+	t.Helper()
+	vm := &backend{t: t, dir: t.TempDir(), port: freePort(t)}
+	vm.start()
+	t.Cleanup(vm.stop)
+	at := &url.URL{Scheme: "http", Host: "127.0.0.1:" + vm.port}
+	eventually(t, "VictoriaMetrics is up", func() error {
+		_, err := fetch(at.String() + "/health")
+		return err
+	})
+	proxy := httputil.NewSingleHostReverseProxy(at)
+	return at.String(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/v1/query") || strings.HasPrefix(r.URL.Path, "/api/v1/export") {
+			if _, err := fetch(at.String() + "/internal/force_flush"); err != nil {
+				t.Error(err)
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	})
+}
+
 func startFleet(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{vm: map[string]string{}, proxies: map[string]http.Handler{}}
 	for _, tenant := range []string{"7", "8"} {
-		addr := "127.0.0.1:" + freePort(t)
-		cmd := exec.Command(filepath.Join(engineDir(t), "victoria-metrics"), "-storageDataPath="+t.TempDir(), "-httpListenAddr="+addr, "-loggerLevel=WARN")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			cmd.Process.Signal(syscall.SIGTERM)
-			cmd.Wait()
-		})
-		f.vm[tenant] = "http://" + addr
-		f.proxies[tenant] = httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: addr})
-		eventually(t, "VictoriaMetrics is up", func() error {
-			_, err := fetch(f.vm[tenant] + "/health")
-			return err
-		})
+		f.vm[tenant], f.proxies[tenant] = promptVictoriaMetrics(t)
 	}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)

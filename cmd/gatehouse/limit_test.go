@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -82,7 +83,7 @@ func TestATokenOverItsLimitDisturbsNoOther(t *testing.T) {
 }
 
 // bigExport writes what fills every buffer between VictoriaMetrics and a client several times over.
-func bigExport(p *program, secret string) {
+func bigExport(p *program, vm *backend, secret string) {
 	const series, samples = 300, 5000
 	start := time.Now().Add(-time.Hour).UnixMilli()
 	var values, timestamps bytes.Buffer
@@ -97,6 +98,9 @@ func bigExport(p *program, secret string) {
 	}
 	p.answers(http.StatusNoContent, "POST", secret, "/api/v1/import", lines.String())
 	eventually(p.t, "all of it is there", func() error {
+		if _, err := fetch("http://127.0.0.1:" + vm.port + "/internal/force_flush"); err != nil {
+			return err
+		}
 		n, err := p.query(secret, "count(last_over_time(big[2h]))")
 		if err == nil && n != series {
 			err = fmt.Errorf("%v series", n)
@@ -124,13 +128,13 @@ func (p *program) slowExport(secret string) *http.Response {
 	return resp
 }
 
-// nothingRuns waits until no request runs at the access endpoint.
-func (p *program) nothingRuns() {
+// waitRunningRequests waits until so many requests run at the access endpoint.
+func (p *program) waitRunningRequests(want int) {
 	p.t.Helper()
-	eventually(p.t, "the request has ended", func() error {
+	eventually(p.t, fmt.Sprintf("%d requests run", want), func() error {
 		text, err := fetch(p.ops + "/metrics")
-		if err == nil && !strings.Contains(text, "gatehouse_access_running_requests 0\n") {
-			err = fmt.Errorf("it runs")
+		if err == nil && !strings.Contains(text, fmt.Sprintf("\ngatehouse_access_running_requests %d\n", want)) {
+			err = errors.New("it is another number")
 		}
 		return err
 	})
@@ -145,15 +149,18 @@ func TestABrokenExportNeverLooksComplete(t *testing.T) {
 	must(t, dir, "", "deployment", "connect", "shop", "--type", "single_node", "--url", "http://127.0.0.1:"+vm.port)
 	p.waitRunning("shop")
 	kept := newToken(t, dir, "shop", "kept", "rw")
-	bigExport(p, kept)
+	bigExport(p, vm, kept)
 
 	t.Run("when its token is revoked", func(t *testing.T) {
 		p := p.below(t, "")
 		export := p.slowExport(newToken(t, dir, "shop", "short-lived", "r"))
-		must(t, dir, "", "token", "revoke", tokenID(t, dir, "shop", "short-lived"))
+		id := tokenID(t, dir, "shop", "short-lived")
+		p.waitRunningRequests(1)
+		begin := time.Now()
+		must(t, dir, "", "token", "revoke", id)
 		revoked := time.Now()
-		p.nothingRuns()
-		t.Logf("the export had ended %v after the command that revoked its token", time.Since(revoked))
+		p.waitRunningRequests(0)
+		t.Logf("the export had ended %v after the command that revoked its token, which took %v", time.Since(revoked), revoked.Sub(begin))
 		if n, err := io.Copy(io.Discard, export.Body); err == nil {
 			t.Errorf("the client got %d more bytes and then what looks like the end", n)
 		}
@@ -162,12 +169,13 @@ func TestABrokenExportNeverLooksComplete(t *testing.T) {
 	t.Run("when VictoriaMetrics dies in the middle", func(t *testing.T) {
 		p := p.below(t, "")
 		export := p.slowExport(kept)
+		p.waitRunningRequests(1)
 		vm.cmd.Process.Signal(syscall.SIGKILL)
 		vm.cmd.Wait()
 		if n, err := io.Copy(io.Discard, export.Body); err == nil {
 			t.Errorf("the client got %d more bytes and then what looks like the end", n)
 		}
-		p.nothingRuns()
+		p.waitRunningRequests(0)
 	})
 }
 
