@@ -156,7 +156,7 @@ func setup(p SetupPage) templ.Component {
 			templ_7745c5c3_Var5 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<main id=\"main\" class=\"door-main\" tabindex=\"-1\"><h1>Create the first admin</h1><p class=\"lead\">This account may do everything: run deployments, hand out access tokens and, later, invite others.</p><form method=\"post\" action=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<main id=\"main\" class=\"door-main\" tabindex=\"-1\"><h1>Create the first admin</h1><p class=\"lead\">This account may do everything: run deployments, hand out access tokens, and make others with gatehouse user create.</p><form method=\"post\" action=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

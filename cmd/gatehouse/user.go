@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/term"
 
 	"gatehouse/internal/control"
 	"gatehouse/internal/gatehouse"
@@ -26,7 +29,7 @@ type userCreate struct {
 }
 
 func (k *userCreate) Run(ctx context.Context, c *commands, s *streams) error {
-	password, err := readPassword(s.in)
+	password, err := s.readPassword()
 	if err != nil {
 		return err
 	}
@@ -43,9 +46,10 @@ func (k *userCreate) Run(ctx context.Context, c *commands, s *streams) error {
 	})
 }
 
-// readPassword reads one line. Passwords are never arguments: every user of the machine sees those.
-func readPassword(in io.Reader) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(in, 64<<10)).ReadString('\n')
+// readPassword asks a person without showing what is typed, or reads one line from a pipe. Passwords are never arguments: every
+// user of the machine sees those.
+func (s *streams) readPassword() (string, error) {
+	line, err := s.readLine()
 	if err != nil && err != io.EOF {
 		return "", fmt.Errorf("read the password from standard input: %w", err)
 	}
@@ -54,6 +58,16 @@ func readPassword(in io.Reader) (string, error) {
 		return "", gatehouse.InvalidField("password", "the password is missing; give it as one line on standard input")
 	}
 	return line, nil
+}
+
+func (s *streams) readLine() (string, error) {
+	if f, ok := s.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(s.err, "Password: ")
+		typed, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(s.err)
+		return string(typed), err
+	}
+	return bufio.NewReader(io.LimitReader(s.in, 64<<10)).ReadString('\n')
 }
 
 type userList struct {
@@ -90,7 +104,7 @@ type userSetPassword struct {
 }
 
 func (k *userSetPassword) Run(ctx context.Context, c *commands, s *streams) error {
-	password, err := readPassword(s.in)
+	password, err := s.readPassword()
 	if err != nil {
 		return err
 	}

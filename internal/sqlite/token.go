@@ -53,7 +53,7 @@ func (s *Store) Token(ctx context.Context, id string) (gatehouse.Token, error) {
 }
 
 func noSuchToken() error {
-	return gatehouse.Errorf(gatehouse.NotFound, "there is no access token with this ID; it may have been deleted")
+	return gatehouse.Errorf(gatehouse.NotFound, "there is no access token with this ID; it may have been deleted, and names are no IDs: see the token list")
 }
 
 // tokenOrder holds the only texts that may follow ORDER BY: what comes from a user picks one of them.
