@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"time"
@@ -96,10 +95,10 @@ func (l listeners) close() {
 	}
 }
 
-// localURL gives a URL under which this machine reaches the listener of the server.
-func localURL(ln net.Listener, server *http.Server) string {
+// localURL gives a URL under which this machine reaches a listener.
+func localURL(ln net.Listener, secure bool) string {
 	scheme := "http://"
-	if server.TLSConfig != nil {
+	if secure {
 		scheme = "https://"
 	}
 	host, port, _ := net.SplitHostPort(ln.Addr().String()) // a TCP address always splits

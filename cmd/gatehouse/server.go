@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -44,7 +45,27 @@ type server struct {
 	states          unsavedStates
 	ready           atomic.Bool
 
-	console, access, ops *http.Server
+	console, access, ops service
+}
+
+// service is one of the HTTP servers. Whether it speaks TLS is noted here, since net/http sets a TLSConfig of its own in every server.
+type service struct {
+	*http.Server
+	ln     net.Listener
+	secure bool
+	url    string // under which this machine reaches it
+}
+
+func newService(server *http.Server, ln net.Listener, config *tls.Config) service {
+	server.TLSConfig = config
+	return service{server, ln, config != nil, localURL(ln, config != nil)}
+}
+
+func (s service) serve() error {
+	if s.secure {
+		return s.ServeTLS(s.ln, "", "") // the certificate comes from TLSConfig
+	}
+	return s.Serve(s.ln)
 }
 
 // newServer wires the parts together. Nothing runs yet.
@@ -81,25 +102,25 @@ func (s *server) makeServers(k *serveCommand) error {
 	if err != nil {
 		return err
 	}
-	s.access = access.NewServer(access.NewHandler(s.table, access.Options{
+	endpoint := access.NewServer(access.NewHandler(s.table, access.Options{
 		MaxQueueDuration: k.MaxQueueDuration, TrustedProxies: proxies, Log: s.log, AccessLog: accessLog,
 	}))
-	s.access.TLSConfig = accessTLS
-	s.access.Protocols.SetHTTP2(accessTLS != nil)
+	endpoint.Protocols.SetHTTP2(accessTLS != nil)
+	s.access = newService(endpoint, s.listeners.access, accessTLS)
 
 	endpointURL := strings.TrimRight(k.AccessEndpointURL, "/")
 	if endpointURL == "" {
-		endpointURL = localURL(s.listeners.access, s.access)
+		endpointURL = s.access.url
 	} else if err := gatehouse.CheckURL("access_endpoint_url", "the URL of the access endpoint", endpointURL); err != nil {
 		return err
 	}
-	s.console = web.NewServer(web.New(web.Config{
+	console := web.NewServer(web.New(web.Config{
 		Control: s.control, Feed: s.feed, Activity: s.table.Activity, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
 		Setup: s.setup, TrustedProxies: proxies, Log: s.log, Version: version(),
 	}))
-	s.console.TLSConfig = consoleTLS
-	s.ops = newOpsServer(s.ready.Load, s.table.WriteMetrics)
-	for _, server := range []*http.Server{s.console, s.access, s.ops} {
+	s.console = newService(console, s.listeners.console, consoleTLS)
+	s.ops = newService(newOpsServer(s.ready.Load, s.table.WriteMetrics), s.listeners.ops, nil)
+	for _, server := range []service{s.console, s.access, s.ops} {
 		server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	}
 	return nil
@@ -233,7 +254,7 @@ func (s *server) welcome(ctx context.Context) error {
 		return err
 	}
 	if email == "" && password == "" {
-		s.log.Info("there is no user yet; open this link to create the first admin", "url", localURL(s.listeners.console, s.console)+s.setup.Path())
+		s.log.Info("there is no user yet; open this link to create the first admin", "url", s.console.url+s.setup.Path())
 		return nil
 	}
 	if _, err := s.control.CreateFirstAdmin(ctx, "", email, password); err != nil {
@@ -253,12 +274,9 @@ func (s *server) serve(ctx context.Context) error {
 	work.Go(func() error { s.flushUses(background); return nil })
 	work.Go(func() error { s.retryStates(background); return nil })
 
-	for _, one := range []struct {
-		server *http.Server
-		ln     net.Listener
-	}{{s.console, s.listeners.console}, {s.access, s.listeners.access}, {s.ops, s.listeners.ops}} {
+	for _, one := range []service{s.console, s.access, s.ops} {
 		group.Go(func() error {
-			err := serveOn(one.server, one.ln)
+			err := one.serve()
 			if errors.Is(err, http.ErrServerClosed) {
 				return nil
 			}
@@ -266,8 +284,7 @@ func (s *server) serve(ctx context.Context) error {
 		})
 	}
 	s.ready.Store(true)
-	s.log.Info("gatehouse is ready",
-		"console", localURL(s.listeners.console, s.console), "access", localURL(s.listeners.access, s.access), "ops", localURL(s.listeners.ops, s.ops))
+	s.log.Info("gatehouse is ready", "console", s.console.url, "access", s.access.url, "ops", s.ops.url)
 
 	group.Go(func() error {
 		<-ctx.Done()
@@ -282,15 +299,8 @@ func (s *server) serve(ctx context.Context) error {
 	return group.Wait()
 }
 
-func serveOn(server *http.Server, ln net.Listener) error {
-	if server.TLSConfig != nil {
-		return server.ServeTLS(ln, "", "") // the certificate comes from TLSConfig
-	}
-	return server.Serve(ln)
-}
-
 // shutdown lets running requests finish, side by side, and cuts them off at the deadline.
-func (s *server) shutdown(servers ...*http.Server) {
+func (s *server) shutdown(servers ...service) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.shutdownTimeout)
 	defer cancel()
 	var group errgroup.Group

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen. It is only ever used up by a failure.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // endpoint is a running access endpoint with real connections.
 type endpoint struct {
