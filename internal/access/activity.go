@@ -11,13 +11,15 @@ import (
 // may hold it for 100,000 tokens.
 type totals struct {
 	answered [countedKinds][statusClasses]atomic.Uint64
-	refused  [reasonCount]atomic.Uint32
-	in, out  atomic.Uint64 // bytes of bodies
+	refused  atomic.Pointer[refusals] // nil until the first
+	in, out  atomic.Uint64            // bytes of bodies
 }
+
+type refusals [reasonCount]atomic.Uint32
 
 const (
 	countedKinds  = 3 // write, read, ui; what the endpoint answers about itself is left out
-	statusClasses = 6 // first digit of the status; 0 is unused
+	statusClasses = 4 // 2xx to 5xx
 )
 
 // countedAs gives the place of a kind in totals.
@@ -35,9 +37,12 @@ func (k Kind) countedAs() (int, bool) {
 
 func (t *totals) add(o *outcome) {
 	if o.refusal != nil {
-		t.refused[o.refusal.Reason.number()].Add(1)
-	} else if kind, ok := o.route.Kind.countedAs(); ok && o.status/100 < statusClasses {
-		t.answered[kind][o.status/100].Add(1)
+		if t.refused.Load() == nil {
+			t.refused.CompareAndSwap(nil, new(refusals))
+		}
+		t.refused.Load()[o.refusal.Reason.number()].Add(1)
+	} else if kind, ok := o.route.Kind.countedAs(); ok && o.status >= 200 && o.status < 600 {
+		t.answered[kind][o.status/100-2].Add(1)
 	}
 	if o.in > 0 {
 		t.in.Add(uint64(o.in))
@@ -45,6 +50,14 @@ func (t *totals) add(o *outcome) {
 	if o.out > 0 {
 		t.out.Add(uint64(o.out))
 	}
+}
+
+// refusedFor gives how many requests were refused for a reason.
+func (t *totals) refusedFor(r Reason) uint64 {
+	if all := t.refused.Load(); all != nil {
+		return uint64(all[r.number()].Load())
+	}
+	return 0
 }
 
 // durations counts requests by how long they took, in Prometheus' cumulative buckets.
@@ -105,11 +118,13 @@ func (r *recent) sum(now time.Time) (requests, refusals int) {
 // Activity tells what a token is doing and has done of late. One that was not used since this process began has done nothing.
 func (t *Table) Activity(tokenID string) gatehouse.TokenActivity {
 	a := gatehouse.TokenActivity{Period: recentMinutes * time.Minute}
-	found, ok := t.active.Load(tokenID)
-	if !ok {
+	t.activeMu.Lock()
+	g := t.active[tokenID]
+	t.activeMu.Unlock()
+	if g == nil {
 		return a
 	}
-	l := found.(*Grant).live()
+	l := g.live()
 	a.Running, a.Waiting = int(l.gate.running.Load()), int(l.gate.waiting.Load())
 	a.Requests, a.Refusals = l.recent.sum(time.Now())
 	return a

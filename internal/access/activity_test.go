@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,31 @@ func TestEachTokenInUseHasMetricsAndActivity(t *testing.T) {
 	e.table.Apply(gatehouse.Change{GoneToken: &hash})
 	if got := e.metric(`gatehouse_token_bytes_in_total{` + labels + `}`); got != "" {
 		t.Errorf("a revoked token still has metrics: %s", got)
+	}
+}
+
+func TestATokenRevokedInTheMiddleOfARequestLeavesNothingBehind(t *testing.T) {
+	e := newEndpoint(t, Options{})
+	e.single("d", backendServer(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }).URL)
+	for i, before := range []int{0, 1} { // requests that the token has made before
+		s := e.token("d", gatehouse.Read, nil)
+		for range before {
+			e.get("/health", s).mustBe(t, 200, "OK")
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			e.get("/api/v1/query", s)
+		}()
+		e.waitRunning(1)
+		hash := secret.Hash(s)
+		e.table.Apply(gatehouse.Change{GoneToken: &hash})
+		<-done
+		counted := `gatehouse_deployment_refusals_total{deployment="d",reason="bad_credential"}`
+		eventually(t, "the request is counted", func() bool { return e.metric(counted) == strconv.Itoa(i+1) })
+		if left := e.table.allActive(); len(left) != 0 {
+			t.Errorf("a token that had made %d requests before is still listed", before)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -19,14 +21,13 @@ func (t *Table) WriteMetrics(to io.Writer) {
 		d.write(w)
 	}
 	shown, omitted := 0, 0
-	t.active.Range(func(_, value any) bool {
+	for _, g := range t.allActive() {
 		if shown >= mostTokensShown {
 			omitted++
-		} else if value.(*Grant).write(w) {
+		} else if g.write(w) {
 			shown++
 		}
-		return true
-	})
+	}
 	fmt.Fprintf(w, "gatehouse_token_metrics_omitted %d\n", omitted)
 }
 
@@ -41,6 +42,12 @@ func (t *Table) allDeployments() []*deployment {
 		}
 	}
 	return all
+}
+
+func (t *Table) allActive() []*Grant {
+	t.activeMu.Lock()
+	defer t.activeMu.Unlock()
+	return slices.Collect(maps.Values(t.active))
 }
 
 func (d *deployment) write(w io.Writer) {
@@ -59,7 +66,7 @@ func (d *deployment) write(w io.Writer) {
 	fmt.Fprintf(w, "gatehouse_deployment_request_duration_seconds_count{%s} %d\n", labels, total)
 	errors := uint64(0)
 	for _, reason := range []Reason{BackendFailed, BackendTooSlow, Unavailable} {
-		errors += uint64(d.totals.refused[reason.number()].Load())
+		errors += d.totals.refusedFor(reason)
 	}
 	fmt.Fprintf(w, "gatehouse_deployment_backend_errors_total{%s} %d\n", labels, errors)
 }
@@ -84,14 +91,14 @@ func (g *Grant) write(w io.Writer) bool {
 func (t *totals) write(w io.Writer, prefix, labels string) {
 	for _, kind := range kinds {
 		i, ok := kind.countedAs()
-		for class := 1; ok && class < statusClasses; class++ {
+		for class := 0; ok && class < statusClasses; class++ {
 			if n := t.answered[i][class].Load(); n > 0 {
-				fmt.Fprintf(w, "%s_requests_total{%s,kind=%q,status=\"%dxx\"} %d\n", prefix, labels, kind, class, n)
+				fmt.Fprintf(w, "%s_requests_total{%s,kind=%q,status=\"%dxx\"} %d\n", prefix, labels, kind, class+2, n)
 			}
 		}
 	}
-	for i, reason := range reasons {
-		if n := t.refused[i].Load(); n > 0 {
+	for _, reason := range reasons {
+		if n := t.refusedFor(reason); n > 0 {
 			fmt.Fprintf(w, "%s_refusals_total{%s,reason=%q} %d\n", prefix, labels, reason, n)
 		}
 	}

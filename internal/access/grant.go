@@ -43,6 +43,7 @@ type live struct {
 	recent recent
 
 	revoked atomic.Bool // set under mu
+	listed  atomic.Bool // the table has entered it among the tokens in use
 
 	mu      sync.Mutex
 	running *exchange // the first of a list

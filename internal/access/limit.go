@@ -19,7 +19,11 @@ type gate struct {
 	running atomic.Int64
 	waiting atomic.Int64
 
-	mu    sync.Mutex
+	mu     sync.Mutex
+	*queue // nil until somebody has to wait: 100,000 tokens have a gate each
+}
+
+type queue struct {
 	lines map[*Grant]*line
 	turns list.List // of *line; each has someone waiting
 }
@@ -111,11 +115,11 @@ func (g *gate) admit() {
 }
 
 func (g *gate) join(key *Grant, w *waiter) (*line, *list.Element) {
+	if g.queue == nil {
+		g.queue = &queue{lines: map[*Grant]*line{}}
+	}
 	l := g.lines[key]
 	if l == nil {
-		if g.lines == nil {
-			g.lines = map[*Grant]*line{}
-		}
 		l = &line{key: key}
 		l.turn = g.turns.PushBack(l)
 		g.lines[key] = l

@@ -52,7 +52,7 @@ func TestGateLetsInSoManyAndTheRestInTurn(t *testing.T) {
 		}
 		g.leave()
 		g.leave()
-		if g.running.Load() != 0 || g.waiting.Load() != 0 || len(g.lines) != 0 || g.turns.Len() != 0 {
+		if g.running.Load() != 0 || g.waiting.Load() != 0 || !g.queue.isEmpty() {
 			t.Errorf("something is left: %+v", &g)
 		}
 	})
@@ -72,7 +72,7 @@ func TestGateGivesUpAtTheDeadline(t *testing.T) {
 		if err := g.enter(ctx, 1, nil, time.Now().Add(time.Hour)); !errors.Is(err, errRevoked) {
 			t.Errorf("%v", err)
 		}
-		if g.waiting.Load() != 0 || g.turns.Len() != 0 {
+		if g.waiting.Load() != 0 || !g.queue.isEmpty() {
 			t.Errorf("those who left still wait: %+v", &g)
 		}
 		g.leave()
@@ -105,7 +105,7 @@ func TestGateUnderLoad(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if most.Load() > 4 || g.running.Load() != 0 || g.waiting.Load() != 0 || g.turns.Len() != 0 || len(g.lines) != 0 {
+	if most.Load() > 4 || g.running.Load() != 0 || g.waiting.Load() != 0 || !g.queue.isEmpty() {
 		t.Errorf("at most %d inside; left: running %d, waiting %d", most.Load(), g.running.Load(), g.waiting.Load())
 	}
 	if entered.Load()+timedOut.Load() != 32*300 || entered.Load() == 0 {
@@ -245,3 +245,5 @@ func TestAClientThatStallsInTheMiddleIsLetGo(t *testing.T) {
 		e.post("/api/v1/write", s, "x").mustBe(t, 200, "late")
 	})
 }
+
+func (q *queue) isEmpty() bool { return q == nil || len(q.lines) == 0 && q.turns.Len() == 0 }

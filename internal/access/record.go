@@ -22,7 +22,7 @@ func (h *Handler) record(r *http.Request, o *outcome) {
 	if o.grant != nil {
 		l := o.grant.live()
 		if l != dead {
-			h.table.active.LoadOrStore(o.grant.TokenID, o.grant)
+			h.table.enlist(o.grant, l)
 			l.totals.add(o)
 			l.recent.add(now, o.refusal != nil)
 		}

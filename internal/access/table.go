@@ -21,8 +21,8 @@ type Table struct {
 	mu          sync.Mutex // held by changes
 	deployments map[string]*deployment
 
-	// active holds the grants of tokens in use, by token ID.
-	active sync.Map
+	activeMu sync.Mutex
+	active   map[string]*Grant // tokens in use, by token ID
 
 	usesMu sync.Mutex
 	uses   []*Grant // used since the last DrainUses
@@ -37,7 +37,7 @@ type entry struct {
 
 // NewTable makes an empty table, which lets nobody in.
 func NewTable(log *slog.Logger) *Table {
-	t := &Table{log: log, deployments: map[string]*deployment{}}
+	t := &Table{log: log, deployments: map[string]*deployment{}, active: map[string]*Grant{}}
 	t.meters = newMeters(t)
 	return t
 }
@@ -144,9 +144,24 @@ func (t *Table) remove(hash gatehouse.SecretHash) {
 	shard.Store(&shrunk)
 	t.count.Add(-1)
 	delete(g.deployment.tokens, hash)
-	t.active.Delete(g.TokenID)
 	t.graveyard.bury(hash)
 	g.revoke()
+	t.activeMu.Lock()
+	delete(t.active, g.TokenID)
+	t.activeMu.Unlock()
+}
+
+// enlist enters a token among those in use, once. One that was revoked meanwhile would stay there forever.
+func (t *Table) enlist(g *Grant, l *live) {
+	if l.listed.Load() {
+		return
+	}
+	t.activeMu.Lock()
+	defer t.activeMu.Unlock()
+	l.listed.Store(true)
+	if !l.revoked.Load() {
+		t.active[g.TokenID] = g
+	}
 }
 
 func (t *Table) removeDeployment(id string) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"gatehouse/internal/gatehouse"
 )
@@ -16,15 +17,18 @@ type usage struct {
 	reported atomic.Bool
 }
 
-type client struct{ addr, userAgent string }
+type client struct {
+	addr      string
+	userAgent unique.Handle[string] // few programs use many tokens
+}
 
 // noteUse records that a request of g was let in. It takes a lock only when the token was not in the list yet, once a second.
 func (t *Table) noteUse(g *Grant, at time.Time, addr, userAgent string) {
 	u := &g.live().usage
 	u.at.Store(at.UnixMicro())
-	if by := u.by.Load(); by == nil || by.addr != addr || by.userAgent != userAgent {
+	if by := u.by.Load(); by == nil || by.addr != addr || by.userAgent.Value() != userAgent {
 		// A header's value shares memory with all of the request's headers, the secret among them.
-		u.by.Store(&client{strings.Clone(addr), strings.Clone(userAgent)})
+		u.by.Store(&client{strings.Clone(addr), unique.Make(userAgent)})
 	}
 	if !u.pending.Load() && u.pending.CompareAndSwap(false, true) {
 		t.usesMu.Lock()
@@ -48,7 +52,7 @@ func (t *Table) DrainUses() []gatehouse.TokenUse {
 			TokenID:      g.TokenID,
 			DeploymentID: g.deployment.id,
 			First:        !u.reported.Swap(true),
-			Use:          gatehouse.Use{At: time.UnixMicro(u.at.Load()).UTC(), Addr: by.addr, UserAgent: by.userAgent},
+			Use:          gatehouse.Use{At: time.UnixMicro(u.at.Load()).UTC(), Addr: by.addr, UserAgent: by.userAgent.Value()},
 		})
 	}
 	return uses
