@@ -38,12 +38,15 @@ func (k kind) code(t *testing.T, id string) string {
 
 // TestClientsOfEveryKindOfToken runs the real clients, or what they send, on a single node and on a cluster with both kinds of token.
 func TestClientsOfEveryKindOfToken(t *testing.T) {
-	f := startFleet(t)
+	t.Run("stand-in for a cluster", func(t *testing.T) { testClients(t, startFleet(t)) })
+	t.Run("cluster", func(t *testing.T) { testClients(t, startCluster(t)) })
+}
+
+func testClients(t *testing.T, c *cluster) {
 	dir := newDataDir(t)
 	p := serve(t, dir, "--engine-dir", t.TempDir())
-	f.connect(p)
-	_, node := promptVictoriaMetrics(t)
-	server := httptest.NewServer(node)
+	c.connect(p, "fleet")
+	server := httptest.NewServer(promptVictoriaMetrics(t))
 	t.Cleanup(server.Close)
 	must(t, dir, "", "deployment", "connect", "node", "--type", "single_node", "--url", server.URL)
 	p.waitRunning("node")
@@ -199,8 +202,8 @@ func (k kind) grafana(t *testing.T, p *program) {
 	}
 }
 
-// vmctl sends what vmctl sends: when it imports from elsewhere, and when it copies from one VictoriaMetrics to another. The program
-// itself is not run: a module that vmctl v1.151.0 needs could not be had when this was written.
+// vmctl sends what vmctl sends: when it imports from elsewhere, and when it copies from one VictoriaMetrics to another.
+// TestVmctlCopies runs the program itself, which is not among the engine's.
 func (k kind) vmctl(t *testing.T, p *program) {
 	root, read := p.below(t, ""), p.below(t, k.read)
 	root.answers(http.StatusOK, "GET", k.in.Secret, "/health", "")

@@ -4,111 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
-
-	"gatehouse/internal/gatehouse"
 )
-
-// fleet stands for a cluster: one URL that is vminsert and vmselect for the tenants 7 and 8, each on a real VictoriaMetrics. Like a
-// cluster, it takes the tenant from the headers when the path has none that it can read.
-type fleet struct {
-	url     string
-	vm      map[string]string // tenant to the URL of its VictoriaMetrics
-	proxies map[string]http.Handler
-
-	mu     sync.Mutex
-	beyond []string // method and URI of requests for anything else
-}
-
-// promptVictoriaMetrics starts a VictoriaMetrics and gives its URL and a handler before it, through which a query finds what was
-// written a moment ago. By itself it shows new series after up to ten seconds.
-func promptVictoriaMetrics(t *testing.T) (string, http.Handler) {
-	t.Helper()
-	vm := &backend{t: t, dir: t.TempDir(), port: freePort(t)}
-	vm.start()
-	t.Cleanup(vm.stop)
-	at := &url.URL{Scheme: "http", Host: "127.0.0.1:" + vm.port}
-	eventually(t, "VictoriaMetrics is up", func() error {
-		_, err := fetch(at.String() + "/health")
-		return err
-	})
-	proxy := httputil.NewSingleHostReverseProxy(at)
-	return at.String(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/api/v1/query") || strings.HasPrefix(r.URL.Path, "/api/v1/export") {
-			if _, err := fetch(at.String() + "/internal/force_flush"); err != nil {
-				t.Error(err)
-			}
-		}
-		proxy.ServeHTTP(w, r)
-	})
-}
-
-func startFleet(t *testing.T) *fleet {
-	t.Helper()
-	f := &fleet{vm: map[string]string{}, proxies: map[string]http.Handler{}}
-	for _, tenant := range []string{"7", "8"} {
-		f.vm[tenant], f.proxies[tenant] = promptVictoriaMetrics(t)
-	}
-	server := httptest.NewServer(f)
-	t.Cleanup(server.Close)
-	f.url = server.URL
-	return f
-}
-
-func (f *fleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/health" {
-		io.WriteString(w, "OK")
-		return
-	}
-	part := strings.SplitN(r.URL.Path, "/", 4) // "", insert or select, tenant, suffix
-	if len(part) == 4 {
-		tenant, err := gatehouse.ParseTenant(part[2])
-		if err != nil {
-			tenant, err = gatehouse.ParseTenant(r.Header.Get("AccountID"))
-		}
-		if proxy := f.proxies[tenant.String()]; err == nil && proxy != nil {
-			r.URL.Path, r.URL.RawPath = "/"+strings.TrimPrefix(part[3], "prometheus/"), ""
-			proxy.ServeHTTP(w, r)
-			return
-		}
-	}
-	if r.URL.Path == "/metrics" {
-		return // Gatehouse looks for the version
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.beyond = append(f.beyond, r.Method+" "+r.RequestURI)
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// takeBeyond gives the requests for other tenants than 7 and 8 since the last time.
-func (f *fleet) takeBeyond() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	taken := strings.Join(f.beyond, "\n")
-	f.beyond = nil
-	return taken
-}
-
-// connect makes the fleet a deployment of its name.
-func (f *fleet) connect(p *program) {
-	p.t.Helper()
-	must(p.t, p.dataDir, "", "deployment", "connect", "fleet", "--type", "cluster", "--insert-url", f.url, "--select-url", f.url)
-	p.waitRunning("fleet")
-}
-
-// names lists the metrics of a tenant, asking its VictoriaMetrics behind Gatehouse's back.
-func (f *fleet) names(tenant string) (string, error) {
-	if _, err := fetch(f.vm[tenant] + "/internal/force_flush"); err != nil {
-		return "", err
-	}
-	return fetch(f.vm[tenant] + "/api/v1/label/__name__/values")
-}
 
 func fetch(url string) (string, error) {
 	resp, err := http.Get(url)
@@ -143,88 +42,179 @@ func tenantToken(t *testing.T, p *program, name, tenant string) string {
 	return must(t, p.dataDir, "", "token", "create", "--deployment", "fleet", "--name", name, "--access", "rw", "--tenant", tenant)
 }
 
+// arrivesIn waits until a metric is found in a tenant, and in no other.
+func (c *cluster) arrivesIn(t *testing.T, tenant, metric string) {
+	t.Helper()
+	eventually(t, metric+" is in "+tenant+" alone", func() error {
+		found, err := c.holders(metric)
+		if err == nil && found != tenant {
+			err = fmt.Errorf("it is in %q", found)
+		}
+		return err
+	})
+}
+
+const writeSuffix, readSuffix = "/prometheus/api/v1/import/prometheus", "/prometheus/api/v1/query"
+
+// TestTokensStayInTheirTenants writes and reads with both kinds of token, and lets a token of tenant 7 try to reach tenant 8.
 func TestTokensStayInTheirTenants(t *testing.T) {
-	const write, read = "/prometheus/api/v1/import/prometheus", "/prometheus/api/v1/query?query=1"
-	f := startFleet(t)
-	dir := newDataDir(t)
-	p := serve(t, dir, "--engine-dir", t.TempDir())
-	f.connect(p)
-	seven := tenantToken(t, p, "seven", "7")
-	any := newToken(t, dir, "fleet", "any", "rw")
+	for name, start := range clusters {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := start(t)
+			p := serve(t, newDataDir(t), "--engine-dir", t.TempDir())
+			c.connect(p, "fleet")
+			seven, any := tenantToken(t, p, "seven", "7"), newToken(t, p.dataDir, "fleet", "any", "rw")
 
-	t.Run("a tenant token needs no tenant in the URL and takes its own", func(t *testing.T) {
-		p := p.below(t, "")
-		p.answers(http.StatusNoContent, "POST", seven, write, "by_suffix 1")
-		p.below(t, "/prometheus").arrives(seven, "by_suffix")
-		for i, own := range []string{"7", "7:0", "007", "%37"} {
-			name := fmt.Sprintf("spelled_out_%d", i)
-			p.answers(http.StatusNoContent, "POST", seven, "/insert/"+own+write, name+" 1")
-			p.below(t, "/select/"+own+"/prometheus").arrives(seven, name)
-		}
-	})
-
-	t.Run("an any-tenant token names the tenant", func(t *testing.T) {
-		p := p.below(t, "")
-		p.answers(http.StatusNoContent, "POST", any, "/insert/7"+write, "from_any 7")
-		p.answers(http.StatusNoContent, "POST", any, "/insert/8"+write, "from_any 8")
-		for _, tenant := range []string{"7", "8"} {
-			p := p.below(t, "/select/"+tenant+"/prometheus")
-			p.arrives(any, "from_any")
-			if n, err := p.query(any, "from_any"); err != nil || fmt.Sprint(n) != tenant {
-				t.Errorf("tenant %s reads %v, %v", tenant, n, err)
-			}
-		}
-		if beyond := f.takeBeyond(); beyond != "" {
-			t.Errorf("other tenants were asked: %s", beyond)
-		}
-		for _, path := range []string{"/insert/multitenant" + write, "/select/multitenant" + read} {
-			p.answers(http.StatusNoContent, "POST", any, path, `x{vm_account_id="8"} 1`)
-			if got := f.takeBeyond(); got != "POST "+path {
-				t.Errorf("the cluster was asked for %q, want %q", got, path)
-			}
-		}
-		if a := p.request("POST", any, write, "x 1"); a.status/100 != 4 {
-			t.Errorf("without a tenant it is answered %d: %s", a.status, a.body)
-		}
-	})
-
-	t.Run("a tenant token reaches no other tenant", func(t *testing.T) {
-		p := p.below(t, "")
-		for _, other := range []string{"/insert/8", "/insert/8:0", "/insert/08", "/insert/%38", "/insert/0", "/insert/7:1", "/insert/multitenant", "//insert//8",
-			"/insert/7/../8", "/insert/7/%2e%2e/8", "/insert/7/insert/8", "/insert/7%2F..%2F8", "/insert/+8", "/insert/7,8", "/select/8", "/delete/8", "/prometheus/insert/8"} {
-			for _, path := range []string{write, read} {
-				if a := p.request("POST", seven, other+path, "smuggled 1"); a.status != http.StatusForbidden && a.status != http.StatusNotFound {
-					t.Errorf("%s answered %d: %s", other+path, a.status, a.body)
+			t.Run("a tenant token needs no tenant in the URL and takes its own", func(t *testing.T) {
+				p := p.below(t, "")
+				p.answers(http.StatusNoContent, "POST", seven, writeSuffix, "by_suffix 1")
+				c.arrivesIn(t, "7:0", "by_suffix")
+				p.below(t, "/prometheus").reads(seven, "7")
+				for i, own := range []string{"7", "7:0", "007", "%37"} {
+					name := fmt.Sprintf("spelled_out_%d", i)
+					p.answers(http.StatusNoContent, "POST", seven, "/insert/"+own+writeSuffix, name+" 1")
+					c.arrivesIn(t, "7:0", name)
+					p.below(t, "/select/"+own+"/prometheus").reads(seven, "7")
 				}
-			}
-		}
-		for _, header := range []string{"AccountID", "accountid", "VictoriaMetrics-AccountID", "X-Scope-OrgID"} {
-			req, err := http.NewRequest("POST", p.access+write+"?extra_label=vm_account_id=8&AccountID=8", strings.NewReader(`by_header{vm_account_id="8"} 1`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("Authorization", "Bearer "+seven)
-			req.Header[header] = []string{"8"}
-			resp, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp.Body.Close()
-		}
-		p.below(t, "/prometheus").arrives(seven, "by_header") // in its own tenant
-		for tenant, forbidden := range map[string][]string{"7": {"smuggled"}, "8": {"smuggled", "by_header", "by_suffix", "spelled_out_0"}} {
-			names, err := f.names(tenant)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range forbidden {
-				if strings.Contains(names, `"`+name+`"`) {
-					t.Errorf("tenant %s holds %s: %s", tenant, name, names)
+			})
+			t.Run("an any-tenant token names the tenant", func(t *testing.T) {
+				p := p.below(t, "")
+				for _, tenant := range []string{"7", "8"} {
+					p.answers(http.StatusNoContent, "POST", any, "/insert/"+tenant+writeSuffix, "into_"+tenant+" 1")
+					c.arrivesIn(t, tenant+":0", "into_"+tenant)
+					p.below(t, "/select/"+tenant+"/prometheus").reads(any, tenant)
 				}
+				if a := p.request("POST", any, writeSuffix, "x 1"); a.status != http.StatusForbidden {
+					t.Errorf("without a tenant it is answered %d: %s", a.status, a.body)
+				}
+			})
+			t.Run("labels choose the tenant of an any-tenant token under multitenant", func(t *testing.T) {
+				if !c.multitenant {
+					t.Skip("single nodes know no tenants")
+				}
+				p.below(t, "").answers(http.StatusNoContent, "POST", any, "/insert/multitenant"+writeSuffix, `by_label{vm_account_id="8",vm_project_id="0"} 1`)
+				c.arrivesIn(t, "8:0", "by_label")
+			})
+			t.Run("a tenant token writes to no other tenant", func(t *testing.T) { c.attackWrites(p.below(t, ""), seven) })
+			t.Run("a tenant token reads from no other tenant", func(t *testing.T) { attackReads(p.below(t, ""), seven) })
+		})
+	}
+}
+
+// reads waits until the marker of a tenant is read.
+func (p *program) reads(secret, tenant string) {
+	p.t.Helper()
+	eventually(p.t, "the marker of tenant "+tenant+" is read", func() error {
+		n, err := p.query(secret, "marker")
+		if err == nil && fmt.Sprint(n) != tenant {
+			err = fmt.Errorf("got that of tenant %v", n)
+		}
+		return err
+	})
+}
+
+// otherTenants are paths that name another tenant than 7, before the suffix.
+var otherTenants = []string{"/insert/8", "/insert/8:0", "/insert/08", "/insert/%38", "/insert/0", "/insert/7:1", "/insert/multitenant", "//insert//8",
+	"/insert/7/../8", "/insert/7/%2e%2e/8", "/insert/7/insert/8", "/insert/7%2F..%2F8", "/insert/+8", "/insert/7,8", "/insert/%2538", "/insert/8;7", "/INSERT/8",
+	"/select/8", "/select/8:0", "/select/08", "/select/%38", "/select/0", "/select/7:1", "/select/multitenant", "//select//8", "/select/7/../8", "/select/7/%2e%2e/8",
+	"/select/7/select/8", "/select/7%2F..%2F8", "/select/%2538", "/delete/8", "/prometheus/insert/8", "/prometheus/select/8", "/x/8"}
+
+// disguises name tenant 8 elsewhere than in the path's beginning. Each is one request's query string and headers.
+var disguises = []struct {
+	query   string
+	headers []string
+}{
+	{"", []string{"AccountID: 8", "ProjectID: 0"}},
+	{"", []string{"accountid: 8"}},
+	{"", []string{"ACCOUNTID: 8", "AccountID: 8"}},
+	{"", []string{"VictoriaMetrics-AccountID: 8", "X-AccountID: 8", "Tenant: 8"}},
+	{"", []string{"X-Scope-OrgID: 8", "THANOS-TENANT: 8"}},
+	{"", []string{"AccountID: 8", "Connection: AccountID"}},
+	{"", []string{"X-Original-URL: /insert/8" + writeSuffix, "X-Rewrite-URL: /select/8" + readSuffix, "X-Forwarded-Prefix: /insert/8"}},
+	{"AccountID=8&ProjectID=0", nil},
+	{"accountID=8&tenant=8&tenantID=8:0&vm_account_id=8", nil},
+	{"extra_label=vm_account_id=8&extra_label=vm_project_id=0", nil},
+	{"extra_label=AccountID%3D8&extra_label=VictoriaMetrics_AccountID%3D8", nil},
+	{"extra_filters[]={vm_account_id%3D%228%22}&extra_filters={vm_account_id%3D%228%22}", nil},
+	{"extra_label=vm_account_id=8", []string{"AccountID: 8", "ProjectID: 0"}},
+}
+
+// send sends a request as somebody who tries things, and gives the whole answer.
+func (p *program) send(method, secret, path, body string, headers []string) answer {
+	p.t.Helper()
+	req, err := http.NewRequest(method, p.access+path, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		req.Header[name] = append(req.Header[name], value)
+	}
+	req.Header.Set("Authorization", "Bearer "+secret)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, body: string(text)}
+}
+
+// attackWrites lets a token of tenant 7 try to write to others. Every sample says in its labels that it belongs to tenant 8.
+func (c *cluster) attackWrites(p *program, secret string) {
+	sample := func(name string) string {
+		return name + `{vm_account_id="8",vm_project_id="0",VictoriaMetrics_AccountID="8",AccountID="8",tenant="8"} 1`
+	}
+	for _, other := range otherTenants {
+		for _, headers := range [][]string{nil, {"AccountID: 8", "ProjectID: 0"}} {
+			a := p.send("POST", secret, other+writeSuffix+"?AccountID=8&extra_label=vm_account_id=8", sample("smuggled"), headers)
+			if a.status != http.StatusForbidden && a.status != http.StatusNotFound {
+				p.t.Errorf("%s answered %d: %s", other, a.status, a.body)
 			}
 		}
-		if beyond := f.takeBeyond(); beyond != "" {
-			t.Errorf("other tenants were asked: %s", beyond)
+	}
+	var written []string
+	for i, d := range disguises {
+		for j, path := range []string{writeSuffix, "/insert/7" + writeSuffix, writeSuffix + "/metrics/vm_account_id/8/vm_project_id/0", writeSuffix + "/metrics/job/insert/AccountID/8"} {
+			name := fmt.Sprintf("disguised_%d_%d", i, j)
+			if a := p.send("POST", secret, path+"?"+d.query, sample(name), d.headers); a.status/100 != 2 {
+				p.t.Errorf("%s?%s with %q answered %d: %s", path, d.query, d.headers, a.status, a.body)
+				continue
+			}
+			written = append(written, name)
 		}
-	})
+	}
+	for _, name := range written { // in its own tenant, whatever it claimed
+		c.arrivesIn(p.t, "7:0", name)
+	}
+	if found, err := c.holders("smuggled"); found != "" || err != nil {
+		p.t.Errorf("what was refused is in %s: %v", found, err)
+	}
+}
+
+// attackReads lets a token of tenant 7 try to read the marker of tenant 8.
+func attackReads(p *program, secret string) {
+	look := func(path, query string, headers []string) {
+		query = strings.Trim("nocache=1&query="+url.QueryEscape(`{__name__=~"marker"}`)+"&"+query, "&")
+		if a := p.send("GET", secret, path+"?"+query, "", headers); strings.Contains(a.body, "tenant 8") {
+			p.t.Errorf("%s?%s with %q answered %d: %s", path, query, headers, a.status, a.body)
+		}
+		form := append([]string{"Content-Type: application/x-www-form-urlencoded"}, headers...)
+		if a := p.send("POST", secret, path, query, form); strings.Contains(a.body, "tenant 8") {
+			p.t.Errorf("%s with the form %s and %q answered %d: %s", path, query, headers, a.status, a.body)
+		}
+	}
+	for _, other := range otherTenants {
+		look(other+readSuffix, "", nil)
+		look(other+readSuffix, "AccountID=8", []string{"AccountID: 8", "ProjectID: 0"})
+	}
+	for _, d := range disguises {
+		look(readSuffix, d.query, d.headers)
+		look("/select/7"+readSuffix, d.query, d.headers)
+	}
+	p.below(p.t, "/prometheus").reads(secret, "7") // which shows that the attacks could have found something
 }

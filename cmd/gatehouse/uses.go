@@ -15,10 +15,8 @@ const (
 	flushAllEvery = 10 * time.Second
 )
 
-// flushUses stores in batches when tokens were last used, until ctx ends and a last time then. What cannot be stored is kept and
-// tried again.
+// flushUses stores when tokens were last used, until ctx ends and a last time then. What cannot be stored is tried again.
 func (s *server) flushUses(ctx context.Context) {
-	pending := map[string]gatehouse.TokenUse{} // by token ID
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	lastAll, failing := time.Now(), false
@@ -28,50 +26,41 @@ func (s *server) flushUses(ctx context.Context) {
 		case <-ctx.Done():
 			running = false
 		}
-		urgent := !running
-		newcomers := map[string]bool{} // deployments with a token that was never used before
-		for _, use := range s.table.DrainUses() {
-			pending[use.TokenID] = use
-			if use.First {
-				urgent = true
-				if t, err := s.store.Token(ctx, use.TokenID); err == nil && t.FirstUse == nil {
-					newcomers[use.DeploymentID] = true
-				}
-			}
+		all := !running || time.Since(lastAll) >= flushAllEvery
+		if all {
+			lastAll = time.Now()
 		}
-		for id := range newcomers {
-			go s.showFirstSamples(ctx, id)
-		}
-		if len(pending) == 0 || !urgent && time.Since(lastAll) < flushAllEvery {
-			continue
-		}
-		err := s.saveUses(pending)
+		err := s.table.SaveUses(all, func(uses []gatehouse.TokenUse) error { return s.saveUses(ctx, uses) })
 		if err != nil && !failing {
 			s.log.Error("the last use of tokens could not be stored; trying again", "error", err)
 		}
-		if failing = err != nil; !failing {
-			clear(pending)
-			lastAll = time.Now()
-		}
+		failing = err != nil
 	}
 }
 
-func (s *server) saveUses(pending map[string]gatehouse.TokenUse) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+// saveUses stores uses, also after ctx has ended, and has pages show them.
+func (s *server) saveUses(ctx context.Context, uses []gatehouse.TokenUse) error {
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	uses := make([]gatehouse.TokenUse, 0, len(pending))
-	deployments := map[string]bool{}
-	for _, use := range pending {
-		uses = append(uses, use)
-		deployments[use.DeploymentID] = true
+	newcomers := map[string]bool{} // by deployment: whether one of its tokens was never used before
+	for _, use := range uses {
+		newcomers[use.DeploymentID] = newcomers[use.DeploymentID] || use.First && s.neverUsed(saving, use.TokenID)
 	}
-	if err := s.store.SaveUses(ctx, uses); err != nil {
+	if err := s.store.SaveUses(saving, uses); err != nil {
 		return err
 	}
-	for id := range deployments {
+	for id, newcomer := range newcomers {
 		s.feed.Notify(id)
+		if newcomer {
+			go s.showFirstSamples(ctx, id)
+		}
 	}
 	return nil
+}
+
+func (s *server) neverUsed(ctx context.Context, tokenID string) bool {
+	t, err := s.store.Token(ctx, tokenID)
+	return err == nil && t.FirstUse == nil
 }
 
 // showFirstSamples lets a newcomer who has just sent a first sample find it at once.

@@ -10,12 +10,22 @@ import (
 // totals is what a deployment or a token has done since this process began, written without a lock. It is small, since a server
 // may hold it for 100,000 tokens.
 type totals struct {
-	answered [countedKinds][statusClasses]atomic.Uint64
-	refused  atomic.Pointer[refusals] // nil until the first
-	in, out  atomic.Uint64            // bytes of bodies
+	answered [countedKinds]atomic.Pointer[byStatus] // nil until the first, as most tokens write or read only
+	refused  atomic.Pointer[refusals]               // nil until the first
+	in, out  atomic.Uint64                          // bytes of bodies
 }
 
+type byStatus [statusClasses]atomic.Uint64
+
 type refusals [reasonCount]atomic.Uint32
+
+// orNew gives what p points to, which it makes if there is nothing yet.
+func orNew[T any](p *atomic.Pointer[T]) *T {
+	if p.Load() == nil {
+		p.CompareAndSwap(nil, new(T))
+	}
+	return p.Load()
+}
 
 const (
 	countedKinds  = 3 // write, read, ui; what the endpoint answers about itself is left out
@@ -37,12 +47,9 @@ func (k Kind) countedAs() (int, bool) {
 
 func (t *totals) add(o *outcome) {
 	if o.refusal != nil {
-		if t.refused.Load() == nil {
-			t.refused.CompareAndSwap(nil, new(refusals))
-		}
-		t.refused.Load()[o.refusal.Reason.number()].Add(1)
+		orNew(&t.refused)[o.refusal.Reason.number()].Add(1)
 	} else if kind, ok := o.route.Kind.countedAs(); ok && o.status >= 200 && o.status < 600 {
-		t.answered[kind][o.status/100-2].Add(1)
+		orNew(&t.answered[kind])[o.status/100-2].Add(1)
 	}
 	if o.in > 0 {
 		t.in.Add(uint64(o.in))
@@ -50,6 +57,14 @@ func (t *totals) add(o *outcome) {
 	if o.out > 0 {
 		t.out.Add(uint64(o.out))
 	}
+}
+
+// answeredWith gives how many requests of a kind, by its place, were answered with a class of statuses.
+func (t *totals) answeredWith(kind, class int) uint64 {
+	if all := t.answered[kind].Load(); all != nil {
+		return all[class].Load()
+	}
+	return 0
 }
 
 // refusedFor gives how many requests were refused for a reason.
@@ -81,35 +96,43 @@ func (d *durations) add(took time.Duration) {
 // recentMinutes is how far back Table.Activity looks.
 const recentMinutes = 10
 
-// recent counts what happened in each of the last minutes of the clock.
-type recent [recentMinutes]struct {
-	minute   atomic.Uint32 // since 1970
-	requests atomic.Uint32
-	refusals atomic.Uint32
-}
+// recent counts what happened in each of the last minutes of the clock. A number holds the minute since 1970 modulo 2^16, and 24 bits
+// each of requests and refusals in it.
+type recent [recentMinutes]atomic.Uint64
 
-// add counts in the present minute, in the place of the one that has become too old. Two requests that meet at the turn of a minute
-// may lose a count: these numbers are for people.
+const (
+	oneRequest = 1
+	oneRefusal = 1 << 24
+	oneMinute  = 1 << 48
+)
+
+// add counts in the present minute, in the place of the one that has become too old.
 func (r *recent) add(now time.Time, refused bool) {
-	minute := uint32(now.Unix() / 60)
-	m := &r[minute%recentMinutes]
-	if old := m.minute.Load(); old != minute && m.minute.CompareAndSwap(old, minute) {
-		m.requests.Store(0)
-		m.refusals.Store(0)
-	}
+	minute := uint64(now.Unix() / 60)
+	n := &r[minute%recentMinutes]
+	one := uint64(oneRequest)
 	if refused {
-		m.refusals.Add(1)
-	} else {
-		m.requests.Add(1)
+		one = oneRefusal
+	}
+	for {
+		old := n.Load()
+		grown := old + one
+		if old/oneMinute != minute%(1<<16) {
+			grown = minute%(1<<16)*oneMinute + one
+		}
+		if n.CompareAndSwap(old, grown) {
+			return
+		}
 	}
 }
 
 func (r *recent) sum(now time.Time) (requests, refusals int) {
-	minute := uint32(now.Unix() / 60)
+	minute := now.Unix() / 60
 	for i := range r {
-		if m := &r[i]; minute-m.minute.Load() < recentMinutes {
-			requests += int(m.requests.Load())
-			refusals += int(m.refusals.Load())
+		n := r[i].Load()
+		if uint16(minute)-uint16(n/oneMinute) < recentMinutes {
+			requests += int(n % oneRefusal)
+			refusals += int(n % oneMinute / oneRefusal)
 		}
 	}
 	return requests, refusals

@@ -72,7 +72,7 @@ func TestNoCredentialIsReadWhereNoneBelongs(t *testing.T) {
 	t.Run("two good ones are never added up", func(t *testing.T) {
 		// The first place decides: the cluster's token, whose path this is not.
 		e.attack(t, "GET /select/8/prometheus/api/v1/query HTTP/1.1\r\n"+bearing(other)+"DD-API-KEY: "+s+"\r\n\r\n")
-		e.attack(t, "GET /api/v1/query HTTP/1.1\r\n"+bearing(other)+"DD-API-KEY: "+s+"\r\n\r\n")
+		e.attack(t, "GET /render HTTP/1.1\r\n"+bearing(other)+"DD-API-KEY: "+s+"\r\n\r\n")
 		if seen := e.backend.take(); len(seen) != 0 {
 			t.Errorf("the backend sees %q", seen[0].raw)
 		}

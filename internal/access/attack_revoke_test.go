@@ -86,7 +86,7 @@ func TestATokenThatComesBackIsJudgedAnew(t *testing.T) {
 	ask("/api/v1/write", 200)
 	e.revoke(s)
 	e.add(s, "cluster", gatehouse.ReadWrite, tenant7)
-	ask("/api/v1/write", 404)
+	ask("/write", 404)
 	ask("/select/8/prometheus/api/v1/query", 403)
 	ask("/prometheus/api/v1/query", 200)
 	e.add(s, "cluster", gatehouse.Read, tenant79) // the same token never changes; a second insertion is no promotion

@@ -92,7 +92,7 @@ func decideCluster(scope Scope, path string) (Route, *Refusal) {
 	case r.kind == Own:
 		return Route{Kind: Own, Answer: r.answer}, nil
 	case scope.Tenant != nil:
-		return decideSuffix(scope, scope.Tenant.String(), path, "")
+		return decideSuffix(scope, scope.Tenant.String(), p.withPrometheus(path), "")
 	case r.kind == none:
 		nearest := p.nearest(path)
 		return Route{}, refuseUnknown(partOf(p.match(nearest).kind).word() + "/<tenant>" + nearest)
@@ -101,6 +101,17 @@ func decideCluster(scope Scope, path string) (Route, *Refusal) {
 	}
 	return Route{}, &Refusal{ForbiddenPath, "this token may use any tenant, so the path must name one; write " +
 		partOf(r.kind).word() + "/<tenant>" + path + ", where the tenant is accountID or accountID:projectID, for example 0"}
+}
+
+// withPrometheus adds the /prometheus that a client with a tenant token may leave out, as it may on a single node and with a vmauth
+// whose url_prefix ends in it. No path that means something by itself changes its meaning.
+func (p *paths) withPrometheus(path string) string {
+	if k := p.match(path).kind; k == none || k == shut {
+		if k := p.match("/prometheus" + path).kind; k == Read || k == Write {
+			return "/prometheus" + path
+		}
+	}
+	return path
 }
 
 // decideSpelledOut judges what follows /insert or /select, which must begin with a tenant.

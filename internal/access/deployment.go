@@ -31,7 +31,6 @@ type deployment struct {
 	// The rest belongs to whoever holds the table's lock.
 	known  *gatehouse.Deployment
 	engine *Engine
-	tokens map[gatehouse.SecretHash]struct{}
 }
 
 // config is one state of a deployment, immutable.

@@ -92,7 +92,7 @@ func (t *totals) write(w io.Writer, prefix, labels string) {
 	for _, kind := range kinds {
 		i, ok := kind.countedAs()
 		for class := 0; ok && class < statusClasses; class++ {
-			if n := t.answered[i][class].Load(); n > 0 {
+			if n := t.answeredWith(i, class); n > 0 {
 				fmt.Fprintf(w, "%s_requests_total{%s,kind=%q,status=\"%dxx\"} %d\n", prefix, labels, kind, class+2, n)
 			}
 		}

@@ -50,13 +50,7 @@ type live struct {
 	begun   int64     // its length
 }
 
-func (g *Grant) live() *live {
-	if l := g.state.Load(); l != nil {
-		return l
-	}
-	g.state.CompareAndSwap(nil, new(live))
-	return g.state.Load()
-}
+func (g *Grant) live() *live { return orNew(&g.state) }
 
 // dead stands for the state of every token that was revoked before its first request.
 var dead = func() *live {

@@ -24,8 +24,9 @@ type Table struct {
 	activeMu sync.Mutex
 	active   map[string]*Grant // tokens in use, by token ID
 
-	usesMu sync.Mutex
-	uses   []*Grant // used since the last DrainUses
+	usesMu    sync.Mutex
+	firstUses []*Grant // used and never saved
+	uses      []*Grant // used since they were saved
 
 	graveyard graveyard
 }
@@ -101,7 +102,7 @@ func (t *Table) SetEngine(deploymentID string, e *Engine) {
 func (t *Table) deployment(id string) *deployment {
 	d := t.deployments[id]
 	if d == nil {
-		d = &deployment{id: id, tokens: map[gatehouse.SecretHash]struct{}{}}
+		d = &deployment{id: id}
 		t.deployments[id] = d
 	}
 	return d
@@ -115,7 +116,6 @@ func (t *Table) add(c *gatehouse.Credential) {
 		t.remove(c.Hash)
 	}
 	d := t.deployment(c.DeploymentID)
-	d.tokens[c.Hash] = struct{}{}
 	shard := t.shard(c.Hash)
 	var entries []entry
 	if old := shard.Load(); old != nil {
@@ -143,7 +143,6 @@ func (t *Table) remove(hash gatehouse.SecretHash) {
 	}
 	shard.Store(&shrunk)
 	t.count.Add(-1)
-	delete(g.deployment.tokens, hash)
 	t.graveyard.bury(hash)
 	g.revoke()
 	t.activeMu.Lock()
@@ -169,8 +168,15 @@ func (t *Table) removeDeployment(id string) {
 	if d == nil {
 		return
 	}
-	for hash := range d.tokens {
-		t.remove(hash)
+	// Looking at all tokens takes milliseconds, and happens rarely; a list for each deployment would cost a fifth of the table's memory.
+	for i := range t.shards {
+		if entries := t.shards[i].Load(); entries != nil {
+			for _, e := range *entries {
+				if e.grant.deployment == d {
+					t.remove(e.hash)
+				}
+			}
+		}
 	}
 	delete(t.deployments, id)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -172,6 +173,45 @@ func TestUses(t *testing.T) {
 	}
 }
 
+func TestUsesThatCannotBeSavedComeAgain(t *testing.T) {
+	table, _ := newTestTable(t)
+	const tokens = usesAtOnce + 2
+	for i := range tokens {
+		c := credential(i, "d")
+		table.Apply(gatehouse.Change{Token: c})
+		table.noteUse(table.lookup(c.Hash), time.Now(), "10.0.0.1", "")
+	}
+	full := errors.New("the disk is full")
+	if err := table.SaveUses(false, func([]gatehouse.TokenUse) error {
+		table.noteUse(table.lookup(credential(0, "d").Hash), time.Now(), "10.0.0.2", "") // while it is being saved
+		return full
+	}); err != full {
+		t.Fatalf("the error is %v", err)
+	}
+	saved := map[string]bool{}
+	var pieces []int
+	save := func(uses []gatehouse.TokenUse) error {
+		pieces = append(pieces, len(uses))
+		for _, use := range uses {
+			if saved[use.TokenID] || !use.First {
+				t.Errorf("%+v comes twice, or not as a first use", use)
+			}
+			saved[use.TokenID] = true
+		}
+		return nil
+	}
+	if err := table.SaveUses(false, save); err != nil || len(saved) != tokens || !slices.Equal(pieces, []int{usesAtOnce, 2}) {
+		t.Errorf("%d of %d were saved in pieces of %v: %v", len(saved), tokens, pieces, err)
+	}
+	table.noteUse(table.lookup(credential(0, "d").Hash), time.Now(), "10.0.0.1", "")
+	if err := table.SaveUses(false, save); err != nil || len(pieces) != 2 {
+		t.Error("a later use is taken for a first one")
+	}
+	if uses := table.DrainUses(); len(uses) != 1 || uses[0].First {
+		t.Errorf("later uses: %+v", uses)
+	}
+}
+
 func TestUserAgentIsCutToValidText(t *testing.T) {
 	e := newEndpoint(t, Options{})
 	e.single("d", backendServer(t, echo).URL)
@@ -188,4 +228,14 @@ func TestUserAgentIsCutToValidText(t *testing.T) {
 			t.Errorf("%q is noted as %+v", sent, uses)
 		}
 	}
+}
+
+// DrainUses gives what SaveUses gives, all at once.
+func (t *Table) DrainUses() []gatehouse.TokenUse {
+	var uses []gatehouse.TokenUse
+	_ = t.SaveUses(true, func(piece []gatehouse.TokenUse) error {
+		uses = append(uses, piece...)
+		return nil
+	})
+	return uses
 }

@@ -15,22 +15,14 @@ import (
 	"gatehouse/internal/gatehouse"
 )
 
-// program starts one of the VictoriaMetrics programs of this repository and gives its URL.
+// program starts one of the VictoriaMetrics programs of this repository, or that of a path, and gives its URL.
 func program(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "bin", name))
-	if err != nil {
-		t.Fatal(err)
+	path := name
+	if !filepath.IsAbs(name) {
+		path = engineProgram(t, name)
 	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("bin/%s is missing; build it with: go tool task engine", name)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
+	addr := freeAddress(t)
 	cmd := exec.Command(path, append([]string{"-httpListenAddr=" + addr}, args...)...)
 	log := &logBuffer{}
 	cmd.Stdout, cmd.Stderr = log, log
@@ -53,6 +45,29 @@ func program(t *testing.T, name string, args ...string) string {
 		return res.StatusCode == 200
 	})
 	return "http://" + addr
+}
+
+func engineProgram(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", "bin", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("bin/%s is missing; build it with: go tool task engine", name)
+	}
+	return path
+}
+
+// freeAddress finds one that nobody uses right now.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
 }
 
 func TestRealClientsAgainstRealVictoriaMetrics(t *testing.T) {
