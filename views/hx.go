@@ -51,3 +51,10 @@ func hxStatus(ctx context.Context, url string) templ.Attributes {
 	a["hx-select"] = "#token-status"
 	return a
 }
+
+// hxCode brings the code of a form up to date, which is then the element's whole content. What the viewer has opened stays open.
+func hxCode(ctx context.Context, url string) templ.Attributes {
+	return hx(ctx, templ.Attributes{
+		"hx-post": url, "hx-trigger": "code delay:200ms", "hx-include": "closest form", "hx-select": "#form-code", "hx-swap": "outerMorph", "hx-sync": "this:replace",
+	})
+}

@@ -33,6 +33,11 @@ const (
 	glyphMoon    glyph = "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"
 	glyphScreen  glyph = "M3 4h18v12H3zM8 20h8M12 16v4"
 	glyphTrash   glyph = "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13"
+	glyphUsers   glyph = "M9 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM2 20c0-3.3 3.1-6 7-6s7 2.7 7 6M16 4.3a4 4 0 0 1 0 7.4M18.5 14.6c2.1.9 3.5 2.9 3.5 5.4"
+	glyphList    glyph = "M8 6h13M8 12h13M8 18h13M3.5 6h.01M3.5 12h.01M3.5 18h.01"
+	glyphBook    glyph = "M4 5a2 2 0 0 1 2-2h14v15H6a2 2 0 0 0-2 2zM4 20a1.5 1.5 0 0 0 2 1h14M9 8h6"
+	glyphStop    glyph = "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM5.6 5.6l12.8 12.8"
+	glyphLoad    glyph = "M12 4v11M7 10.5l5 5 5-5M4 20h16"
 	glyphCode    glyph = "M8 7l-5 5 5 5M16 7l5 5-5 5"
 )
 
@@ -65,7 +70,7 @@ func icon(g glyph) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(string(g))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icon.templ`, Line: 33, Col: 95}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icon.templ`, Line: 38, Col: 95}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

@@ -8,6 +8,7 @@ package views
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/a-h/templ"
 
@@ -20,7 +21,11 @@ type Frame struct {
 	Theme   Theme
 	Version string // of Gatehouse
 	Path    string // of this page, with its query: where changing the theme leads back to
+	Place   string // path of the request, which says where in the console this is
 }
+
+// at reports whether this is a page of the part of the console that begins at url.
+func (f Frame) at(url string) bool { return f.Place == url || strings.HasPrefix(f.Place, url+"/") }
 
 // Theme is the viewer's choice of colours. Empty follows the system.
 type Theme string

@@ -100,7 +100,10 @@ func evidence(u gatehouse.Use) string {
 	return u.Addr
 }
 
-const dots = "••••••••••••••••"
+const (
+	dots    = "••••••••••••••••"
+	fewDots = "••••••••"
+)
 
 // maskedKey is a secret as lists show it.
 func maskedKey(t gatehouse.Token) string { return t.Mask + dots }
@@ -119,4 +122,62 @@ func activity(a gatehouse.TokenActivity, limit int) string {
 		text += ", " + number(a.Waiting) + " waiting"
 	}
 	return text
+}
+
+// browser names the program behind a User-Agent: "Firefox on Linux".
+func browser(agent string) string {
+	name, system := "", ""
+	// The order counts: each browser also names those before which it came.
+	for _, known := range [][2]string{{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"}} {
+		if name == "" && strings.Contains(agent, known[0]) {
+			name = known[1]
+		}
+	}
+	for _, known := range [][2]string{{"Android", "Android"}, {"iPhone", "iOS"}, {"iPad", "iOS"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}} {
+		if system == "" && strings.Contains(agent, known[0]) {
+			system = known[1]
+		}
+	}
+	switch {
+	case name == "":
+		return orUnknown(client(gatehouse.Use{UserAgent: agent}))
+	case system == "":
+		return name
+	}
+	return name + " on " + system
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// roleSentence tells people what they may do.
+func roleSentence(r gatehouse.Role) string {
+	switch r {
+	case gatehouse.Admin:
+		return "You may do everything: run deployments, hand out access tokens, manage users and API keys, and read the audit log."
+	case gatehouse.Editor:
+		return "You run deployments, hand out access tokens, upload rules and read the audit log. Users and API keys are for admins."
+	}
+	return "You may look at deployments. Access tokens, changes and the audit log are for editors and admins."
+}
+
+// keyDeployments says what an API key is for. A deployment without a name has been deleted.
+func keyDeployments(k gatehouse.APIKey, names map[string]string) string {
+	if k.Deployments == nil {
+		return "all"
+	}
+	var known []string
+	for _, id := range k.Deployments {
+		if name, ok := names[id]; ok {
+			known = append(known, name)
+		}
+	}
+	if gone := len(k.Deployments) - len(known); gone > 0 {
+		known = append(known, number(gone)+" deleted")
+	}
+	return strings.Join(known, ", ")
 }

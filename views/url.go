@@ -28,6 +28,12 @@ func SignInThenURL(next string) string {
 	return SignInURL + "?next=" + url.QueryEscape(next)
 }
 
+// OpenIDURL begins to sign in through the identity provider, which leads back to a page below it.
+const OpenIDURL = SignInURL + "/openid"
+
+// OpenIDThenURL is OpenIDURL with the page to go to afterwards.
+func OpenIDThenURL(next string) string { return OpenIDURL + "?next=" + url.QueryEscape(next) }
+
 // DeploymentURL is a deployment's Overview.
 func DeploymentURL(id string) string { return DeploymentsURL + "/" + url.PathEscape(id) }
 
@@ -88,8 +94,65 @@ func tokensURL(q gatehouse.TokenQuery, page int) string {
 	if page > 1 {
 		v.Set("page", strconv.Itoa(page))
 	}
-	if len(v) == 0 {
-		return TokensURL(q.DeploymentID)
-	}
-	return TokensURL(q.DeploymentID) + "?" + v.Encode()
+	return withQuery(TokensURL(q.DeploymentID), v)
 }
+
+func withQuery(path string, v url.Values) string {
+	if len(v) == 0 {
+		return path
+	}
+	return path + "?" + v.Encode()
+}
+
+// The pages of the organization, and those of the viewer.
+const (
+	UsersURL           = "/users"
+	InviteUserURL      = "/users/invite"
+	APIKeysURL         = "/api-keys"
+	CreateAPIKeyURL    = "/api-keys/create"
+	AuditURL           = "/audit"
+	ProfileURL         = "/profile"
+	PasswordURL        = "/profile/password"
+	PasswordChangedURL = "/profile?changed=1"
+	EndOthersURL       = "/profile/sessions/end-others"
+	InviteURL          = "/invite"
+	APIDocsURL         = "/api-docs"
+)
+
+// InviteCodeURL is the one-time link by which a user chooses a password.
+func InviteCodeURL(code string) string { return InviteURL + "?code=" + url.QueryEscape(code) }
+
+// UserURL asks about a user, and does it: the action is one of UserActions.
+func UserURL(id string, action UserAction) string {
+	return UsersURL + "/" + url.PathEscape(id) + "/" + string(action)
+}
+
+// APIKeyURL shows how to use an API key.
+func APIKeyURL(id string) string { return APIKeysURL + "/" + url.PathEscape(id) }
+
+// APIKeyCreatedURL is APIKeyURL for a key that was just made.
+func APIKeyCreatedURL(id string) string { return APIKeyURL(id) + "?created=1" }
+
+// APIKeySecretURL gives the key itself, by POST.
+func APIKeySecretURL(id string) string { return APIKeyURL(id) + "/secret" }
+
+// APIKeyExampleURL gives the example with the key itself, by POST.
+func APIKeyExampleURL(id string) string { return APIKeyURL(id) + "/example" }
+
+// RevokeAPIKeyURL asks, and revokes.
+func RevokeAPIKeyURL(id string) string { return APIKeyURL(id) + "/revoke" }
+
+// EndSessionURL ends one of the viewer's sessions.
+func EndSessionURL(id string) string { return ProfileURL + "/sessions/" + url.PathEscape(id) + "/end" }
+
+// DeploymentAuditURL is a deployment's part of the audit log.
+func DeploymentAuditURL(id string) string { return DeploymentURL(id) + "/audit" }
+
+// TokenCodeURL gives the form that generates a token, with the code that does the same.
+func TokenCodeURL(deploymentID string) string { return TokensURL(deploymentID) + "/code" }
+
+// CreateCodeURL and ConnectCodeURL do that for the forms that make a deployment.
+const (
+	CreateCodeURL  = CreateURL + "/code"
+	ConnectCodeURL = ConnectURL + "/code"
+)

@@ -9,6 +9,8 @@ import (
 
 	"gatehouse/internal/control"
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/openapi"
+	"gatehouse/internal/openid"
 	"gatehouse/static"
 	"gatehouse/views"
 )
@@ -22,15 +24,24 @@ type Config struct {
 	AccessEndpointURL string
 	// Activity tells what a token is doing. Nil: nobody knows.
 	Activity func(tokenID string) gatehouse.TokenActivity
+	// ConsoleURL is the console as browsers reach it, without a slash at the end, for links that people pass on. Empty: as each
+	// request says.
+	ConsoleURL string
 	// EngineAvailable says whether managed deployments can run here; its error says what to do when not. Nil: they can.
 	EngineAvailable func() error
+	// OpenID signs people in through an identity provider. Nil: there is none.
+	OpenID *openid.Provider
+	// OpenIDLabel is what the sign-in page calls the provider, such as "Okta".
+	OpenIDLabel string
 	// Setup opens the page that makes the first admin. Nil: there is no such page.
 	Setup *Setup
 	// TrustedProxies may say in X-Forwarded-For from where a person comes, for the audit log and against guessing. Nil: none.
 	TrustedProxies []netip.Prefix
 	// SecureCookies marks cookies Secure on plain http too, for a proxy that speaks TLS and does not say so in X-Forwarded-Proto.
 	SecureCookies bool
-	Log           *slog.Logger
+	// APIDocument describes the management API, for its documentation.
+	APIDocument openapi.Document
+	Log         *slog.Logger
 	// Version is Gatehouse's own, as the sidebar shows it. Empty: none is shown.
 	Version string
 }
@@ -57,18 +68,34 @@ func (c *console) routes() *http.ServeMux {
 
 	anyone("GET /sign-in", c.signInPage)
 	anyone("POST /sign-in", c.signIn)
+	anyone("GET "+views.OpenIDURL, c.beginOpenID)
+	anyone("GET "+views.OpenIDURL+"/callback", c.finishOpenID)
 	anyone("GET /setup", c.setupPage)
 	anyone("POST /setup", c.setUp)
+	anyone("GET /invite", c.invitePage)
+	anyone("POST /invite", c.acceptInvite)
 	anyone("POST /theme", c.setTheme)
+	anyone("GET "+views.APIDocsURL, c.apiDocsPage)
 	user("POST /sign-out", c.signOut)
 
 	user("GET /{$}", c.home)
+	c.deploymentRoutes(user)
+	c.organizationRoutes(user)
+	c.profileRoutes(user)
+
+	anyone("/", c.notFound)
+	return mux
+}
+
+func (c *console) deploymentRoutes(user func(pattern string, h userHandler)) {
 	user("GET /deployments", c.deploymentsPage)
 	user("GET /deployments/events", c.allEvents)
 	user("GET /deployments/create", c.createDeploymentDialog)
 	user("POST /deployments/create", c.createDeployment)
+	user("POST /deployments/create/code", c.createDeploymentCode)
 	user("GET /deployments/connect", c.connectDeploymentDialog)
 	user("POST /deployments/connect", c.connectDeployment)
+	user("POST /deployments/connect/code", c.connectDeploymentCode)
 
 	user("GET /deployments/{deployment}", c.overviewPage)
 	user("GET /deployments/{deployment}/events", c.deploymentEvents)
@@ -78,21 +105,51 @@ func (c *console) routes() *http.ServeMux {
 	user("GET /deployments/{deployment}/tokens", c.tokensPage)
 	user("POST /deployments/{deployment}/tokens", c.generateToken)
 	user("GET /deployments/{deployment}/tokens/new", c.newTokenDialog)
+	user("POST /deployments/{deployment}/tokens/code", c.newTokenCode)
 	user("POST /deployments/{deployment}/tokens/{token}/secret", c.revealToken)
 	user("GET /deployments/{deployment}/tokens/{token}/examples", c.examplesDialog)
 	user("POST /deployments/{deployment}/tokens/{token}/examples/{example}", c.revealExample)
 	user("GET /deployments/{deployment}/tokens/{token}/delete", c.deleteTokenDialog)
 	user("POST /deployments/{deployment}/tokens/{token}/delete", c.deleteToken)
 
-	anyone("/", c.notFound)
-	return mux
+	user("GET /deployments/{deployment}/audit", c.deploymentAuditPage)
+	user("GET /deployments/{deployment}/audit/export", c.exportDeploymentAudit)
+}
+
+func (c *console) organizationRoutes(user func(pattern string, h userHandler)) {
+	user("GET /audit", c.auditPage)
+	user("GET /audit/export", c.exportAudit)
+
+	user("GET /users", c.usersPage)
+	user("GET /users/invite", c.inviteUserDialog)
+	user("POST /users/invite", c.inviteUser)
+	user("GET /users/{user}/{action}", c.userDialog)
+	user("POST /users/{user}/{action}", c.changeUser)
+
+	user("GET /api-keys", c.apiKeysPage)
+	user("GET /api-keys/create", c.newAPIKeyDialog)
+	user("POST /api-keys/create", c.createAPIKey)
+	user("GET /api-keys/{key}", c.apiKeyDialog)
+	user("POST /api-keys/{key}/secret", c.revealAPIKey)
+	user("POST /api-keys/{key}/example", c.revealAPIKeyExample)
+	user("GET /api-keys/{key}/revoke", c.revokeAPIKeyDialog)
+	user("POST /api-keys/{key}/revoke", c.revokeAPIKey)
+}
+
+func (c *console) profileRoutes(user func(pattern string, h userHandler)) {
+	user("GET /profile", c.profilePage)
+	user("POST /profile/password", c.changePassword)
+	user("POST /profile/sessions/end-others", c.endOtherSessions)
+	user("POST /profile/sessions/{session}/end", c.endSession)
 }
 
 func (c *console) home(w http.ResponseWriter, r *http.Request, _ gatehouse.Actor) error {
 	return redirect(w, r, views.DeploymentsURL)
 }
 
-func (c *console) notFound(http.ResponseWriter, *http.Request) error {
+func (c *console) notFound(http.ResponseWriter, *http.Request) error { return noSuchPage() }
+
+func noSuchPage() error {
 	return gatehouse.Errorf(gatehouse.NotFound, "there is no such page; the address may be mistyped, or what it showed may have been deleted")
 }
 

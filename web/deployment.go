@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/snippet"
 	"gatehouse/views"
 )
 
@@ -52,9 +53,9 @@ func (c *console) overviewPage(w http.ResponseWriter, r *http.Request, actor gat
 		Deployment:  d,
 		EndpointURL: c.AccessEndpointURL,
 		MayChange:   actor.Can(gatehouse.ChangeDeployments),
-		SeesTokens:  actor.Can(gatehouse.ViewTokens),
+		Sees:        views.SeesOf(actor),
 	}
-	if page.SeesTokens {
+	if page.Sees.Tokens {
 		if err := c.addTokens(r, actor, &page); err != nil {
 			return err
 		}
@@ -100,7 +101,29 @@ func (c *console) createDeploymentDialog(w http.ResponseWriter, r *http.Request,
 	if err := mayChangeDeployments(actor); err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, views.NewDeploymentDialog{NoEngine: c.noEngine()})
+	return c.showDeploymentForm(w, r, http.StatusOK, views.NewDeploymentDialog{NoEngine: c.noEngine()})
+}
+
+// showDeploymentForm completes the form with the code that does the same.
+func (c *console) showDeploymentForm(w http.ResponseWriter, r *http.Request, status int, form views.NewDeploymentDialog) error {
+	if !form.Connect {
+		form.Code = snippet.CreateDeployment(c.origin(r), form.Name)
+		return c.show(w, r, status, form)
+	}
+	n, err := newConnected(form)
+	if err != nil {
+		n.MaxConcurrentRequests = 0 // what is wrong with it stands beside its field
+	}
+	form.Code = snippet.ConnectDeployment(c.origin(r), n)
+	return c.show(w, r, status, form)
+}
+
+// createDeploymentCode shows the form again, with the code for what is entered.
+func (c *console) createDeploymentCode(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	if err := mayChangeDeployments(actor); err != nil {
+		return err
+	}
+	return c.showDeploymentForm(w, r, http.StatusOK, views.NewDeploymentDialog{Name: strings.TrimSpace(r.PostFormValue("name")), NoEngine: c.noEngine(), Open: true})
 }
 
 func (c *console) createDeployment(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
@@ -109,7 +132,7 @@ func (c *console) createDeployment(w http.ResponseWriter, r *http.Request, actor
 	}
 	form := views.NewDeploymentDialog{Name: strings.TrimSpace(r.PostFormValue("name")), NoEngine: c.noEngine()}
 	if form.NoEngine != "" {
-		return c.show(w, r, http.StatusServiceUnavailable, form)
+		return c.showDeploymentForm(w, r, http.StatusServiceUnavailable, form)
 	}
 	d, err := c.Control.CreateDeployment(r.Context(), actor, gatehouse.NewDeployment{Name: form.Name, Type: gatehouse.SingleNode})
 	return c.deploymentMade(w, r, form, d, err)
@@ -119,11 +142,21 @@ func (c *console) connectDeploymentDialog(w http.ResponseWriter, r *http.Request
 	if err := mayChangeDeployments(actor); err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, views.NewDeploymentDialog{Connect: true, Type: gatehouse.SingleNode})
+	return c.showDeploymentForm(w, r, http.StatusOK, views.NewDeploymentDialog{Connect: true, Type: gatehouse.SingleNode})
 }
 
-func (c *console) connectDeployment(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
-	form := views.NewDeploymentDialog{
+// connectDeploymentCode shows the form again, with the code for what is entered.
+func (c *console) connectDeploymentCode(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	if err := mayChangeDeployments(actor); err != nil {
+		return err
+	}
+	form := connectForm(r)
+	form.Open = true
+	return c.showDeploymentForm(w, r, http.StatusOK, form)
+}
+
+func connectForm(r *http.Request) views.NewDeploymentDialog {
+	return views.NewDeploymentDialog{
 		Connect:               true,
 		Name:                  strings.TrimSpace(r.PostFormValue("name")),
 		Type:                  gatehouse.DeploymentType(r.PostFormValue("type")),
@@ -140,6 +173,10 @@ func (c *console) connectDeployment(w http.ResponseWriter, r *http.Request, acto
 			Key:      strings.TrimSpace(r.PostFormValue("upstream_key")),
 		},
 	}
+}
+
+func (c *console) connectDeployment(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	form := connectForm(r)
 	n, err := newConnected(form)
 	var d gatehouse.Deployment
 	if err == nil {
@@ -174,7 +211,7 @@ func (c *console) deploymentMade(w http.ResponseWriter, r *http.Request, form vi
 		return redirect(w, r, views.DeploymentURL(d.ID))
 	case isFormError(err):
 		form.Error = views.FormErrorOf(err)
-		return c.show(w, r, statusOf(err), form)
+		return c.showDeploymentForm(w, r, statusOf(err), form)
 	}
 	return err
 }

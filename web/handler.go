@@ -70,7 +70,7 @@ func (c *console) show(w http.ResponseWriter, r *http.Request, status int, p vie
 }
 
 func (c *console) frame(r *http.Request) views.Frame {
-	f := views.Frame{Theme: themeOf(r), Version: c.Version, Path: views.HomeURL}
+	f := views.Frame{Theme: themeOf(r), Version: c.Version, Path: views.HomeURL, Place: r.URL.Path}
 	if r.Method == http.MethodGet {
 		f.Path = r.URL.RequestURI()
 	}

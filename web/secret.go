@@ -46,7 +46,7 @@ func (c *console) revealToken(w http.ResponseWriter, r *http.Request, actor gate
 	if err != nil {
 		return err
 	}
-	return c.reveal(w, r, d, "Key of "+t.Name, value.Reveal())
+	return c.reveal(w, r, value.Reveal(), func(text string) views.Page { return views.NewSecretPage(d, "Key of "+t.Name, text) })
 }
 
 // revealExample answers the copy button of an example.
@@ -64,13 +64,13 @@ func (c *console) revealExample(w http.ResponseWriter, r *http.Request, actor ga
 		return err
 	}
 	example, _ := snippet.Find(c.snippetInput(d, t, value.Reveal()), id)
-	return c.reveal(w, r, d, "Example "+example.Title, example.Code)
+	return c.reveal(w, r, example.Code, func(text string) views.Page { return views.NewSecretPage(d, "Example "+example.Title, text) })
 }
 
-// reveal sends a secret to the script that asked for it, or shows it where there is no script.
-func (c *console) reveal(w http.ResponseWriter, r *http.Request, d gatehouse.Deployment, label, text string) error {
+// reveal sends a text with a secret to the script that asked for it, or shows it on a page where there is no script.
+func (c *console) reveal(w http.ResponseWriter, r *http.Request, text string, page func(text string) views.Page) error {
 	if wantsPage(r) {
-		return c.show(w, r, http.StatusOK, views.NewSecretPage(d, label, text))
+		return c.show(w, r, http.StatusOK, page(text))
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = io.WriteString(w, text) // the client has gone: nobody is left to tell

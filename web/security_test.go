@@ -25,22 +25,36 @@ func TestAnotherSiteChangesNothing(t *testing.T) {
 	v.post(path, form, headers{"Sec-Fetch-Site": "same-origin"}).wantStatus(http.StatusSeeOther)
 }
 
-// pages are all addresses that show something about d and its token.
-func pages(d gatehouse.Deployment, t gatehouse.Token) []string {
+// pages are all addresses that show something about d, its token, a user and an API key.
+func pages(d gatehouse.Deployment, t gatehouse.Token, u gatehouse.User, k gatehouse.APIKey) []string {
 	base := "/deployments/" + d.ID
-	token := base + "/tokens/" + t.ID
+	token, user, key := base+"/tokens/"+t.ID, "/users/"+u.ID, "/api-keys/"+k.ID
 	return []string{
 		"/deployments", "/deployments/create", "/deployments/connect", base, base + "/delete",
 		base + "/tokens", base + "/tokens/new", token + "/examples", token + "/examples?generated=1", token + "/delete",
+		base + "/audit", "/audit", "/users", "/users/invite", user + "/role", user + "/link", user + "/disable", user + "/enable", user + "/delete",
+		"/api-keys", "/api-keys/create", key, key + "?created=1", key + "/revoke", "/profile",
 	}
 }
 
+// furnished is a site with one of each: a deployment with a token, a user and an API key, each with the name.
+func furnished(t *testing.T, name string) (s *site, admin *visitor, all []string, secrets []string) {
+	s, admin = newSiteWithAdmin(t)
+	d := s.addDeployment(name)
+	token, tokenSecret := s.addToken(d, name+"'", gatehouse.ReadWrite)
+	s.use(token, gatehouse.Use{At: token.CreatedAt, Addr: "127.0.0.1", UserAgent: name})
+	k, keySecret := s.addAPIKey(gatehouse.NewAPIKey{Name: name, Deployments: []string{d.ID}})
+	if _, err := s.control.KeyActor(t.Context(), keySecret, gatehouse.Client{Addr: "127.0.0.1", UserAgent: name}); err != nil {
+		t.Fatal(err)
+	}
+	s.addUser(editorEmail, gatehouse.Editor)
+	return s, admin, pages(d, token, s.user(editorEmail), k), []string{tokenSecret, keySecret}
+}
+
 func TestPagesObeyTheirSecurityPolicy(t *testing.T) {
-	s, v := newSiteWithAdmin(t)
-	d := s.addDeployment("prod")
-	token, _ := s.addToken(d, "vmagent", gatehouse.ReadWrite)
+	s, v, all, _ := furnished(t, "prod")
 	nonces := map[string]bool{}
-	for _, path := range append(pages(d, token), "/sign-in", "/nothing") {
+	for _, path := range append(all, "/sign-in", "/nothing") {
 		p := v.get(path)
 		if path == "/sign-in" {
 			p = s.visitor().get(path)
@@ -95,38 +109,38 @@ func checkElement(t *testing.T, path string, n *html.Node, nonce string) {
 }
 
 func TestNoPageHoldsASecret(t *testing.T) {
-	s, v := newSiteWithAdmin(t)
-	d := s.addDeployment("prod")
-	token, value := s.addToken(d, "vmagent", gatehouse.ReadWrite)
-	s.use(token, gatehouse.Use{At: token.CreatedAt, Addr: "127.0.0.1", UserAgent: "vmagent"})
-	for _, path := range pages(d, token) {
+	s, v, all, secrets := furnished(t, "prod")
+	for _, path := range all {
 		for _, h := range []headers{nil, htmx, htmxMain} {
 			p := v.get(path, h).wantStatus(http.StatusOK)
-			if strings.Contains(p.body, value[len("vmat_")+4:]) {
-				t.Errorf("%s holds the secret", path)
+			for _, value := range secrets {
+				if strings.Contains(p.body, value[len("vmat_")+4:]) {
+					t.Errorf("%s holds a secret", path)
+				}
 			}
 		}
 	}
-	v.get("/deployments/"+d.ID+"/tokens").wantText("code", token.Mask+"••••••••")
-	if strings.Contains(s.log.String(), value) {
-		t.Error("the log holds the secret")
+	for _, value := range secrets {
+		if strings.Contains(s.log.String(), value) {
+			t.Error("the log holds a secret")
+		}
 	}
 }
 
 func TestNamesAreShownAsText(t *testing.T) {
-	s, v := newSiteWithAdmin(t)
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
-	d := s.addDeployment(evil)
-	token, _ := s.addToken(d, evil+"'", gatehouse.ReadWrite)
-	s.use(token, gatehouse.Use{At: token.CreatedAt, Addr: "127.0.0.1", UserAgent: evil})
-	search := "/deployments/" + d.ID + "/tokens?search=" + url.QueryEscape(evil)
-	for _, path := range append(pages(d, token), search) {
+	_, v, all, _ := furnished(t, evil)
+	query := url.QueryEscape(evil)
+	all = append(all, "/audit?text="+query+"&actor="+query+"&action="+query+"&from="+query+"&zone="+query)
+	for _, path := range append(all, all[5]+"?search="+query) {
 		p := v.get(path).wantStatus(http.StatusOK)
 		if p.has("main img") || p.has("main script") || strings.Contains(p.body, "<img") {
 			t.Errorf("%s runs markup in a name", path)
 		}
 	}
 	v.get("/deployments").wantText(".card h2", evil)
+	v.get("/api-keys").wantText("tbody", evil)
+	v.get("/audit").wantText("tbody", evil)
 }
 
 func TestViewersSeeNoTokensAndNoSecrets(t *testing.T) {
@@ -172,13 +186,12 @@ func TestViewersSeeNoTokensAndNoSecrets(t *testing.T) {
 }
 
 func TestSignedOutVisitorsReachNothing(t *testing.T) {
-	s, _ := newSiteWithAdmin(t)
-	d := s.addDeployment("prod")
-	token, _ := s.addToken(d, "vmagent", gatehouse.ReadWrite)
-	for _, path := range append(pages(d, token), "/", "/deployments/events", "/deployments/"+d.ID+"/events") {
+	s, _, all, _ := furnished(t, "prod")
+	for _, path := range append(all, "/", "/deployments/events", all[3]+"/events", "/audit/export?format=csv") {
 		s.visitor().get(path).wantStatus(http.StatusSeeOther)
 	}
-	secret := "/deployments/" + d.ID + "/tokens/" + token.ID + "/secret"
-	s.visitor().post(secret, nil, copyButton).wantStatus(http.StatusUnauthorized)
+	for _, path := range changes(all) {
+		s.visitor().post(path, nil, copyButton).wantStatus(http.StatusUnauthorized)
+	}
 	s.visitor().get("/deployments/events", headers{"Accept": "text/event-stream"}).wantStatus(http.StatusUnauthorized)
 }

@@ -88,7 +88,12 @@ func (s *sessionStore) cookieOptions(r *http.Request, maxAge time.Duration) *ses
 		Path:     "/",
 		MaxAge:   int(maxAge / time.Second),
 		HttpOnly: true,
-		Secure:   s.secure || r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		Secure:   s.isSecure(r),
 		SameSite: http.SameSiteLaxMode,
 	}
+}
+
+// isSecure reports whether the browser reaches the console by https, as far as that is known.
+func (s *sessionStore) isSecure(r *http.Request) bool {
+	return s.secure || r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
 }

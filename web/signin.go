@@ -19,14 +19,14 @@ func (c *console) signInPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, views.SignInPage{Next: next, NoUsers: !has})
+	return c.show(w, r, http.StatusOK, views.SignInPage{Next: next, NoUsers: !has, OpenID: c.openIDLabel()})
 }
 
 func (c *console) signIn(w http.ResponseWriter, r *http.Request) error {
 	email, next := strings.TrimSpace(r.PostFormValue("email")), safeNext(r.PostFormValue("next"))
-	sessionID, _, err := c.Control.SignIn(r.Context(), clientaddr.Of(r, c.TrustedProxies), email, r.PostFormValue("password"))
+	sessionID, _, err := c.Control.SignIn(r.Context(), gatehouse.Client{Addr: clientaddr.Of(r, c.TrustedProxies), UserAgent: r.UserAgent()}, email, r.PostFormValue("password"))
 	if gatehouse.ErrorCode(err) == gatehouse.Unauthenticated {
-		return c.show(w, r, http.StatusUnauthorized, views.SignInPage{Email: email, Next: next, Error: views.FormErrorOf(err)})
+		return c.show(w, r, http.StatusUnauthorized, views.SignInPage{Email: email, Next: next, OpenID: c.openIDLabel(), Error: views.FormErrorOf(err)})
 	}
 	if err != nil {
 		return err

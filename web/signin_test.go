@@ -196,7 +196,7 @@ func TestAddressBehindAProxy(t *testing.T) {
 		s := newSite(t, func(c *web.Config) { c.TrustedProxies = trusted })
 		s.addUser(adminEmail, gatehouse.Admin)
 		s.visitor().post("/sign-in", credentials(adminEmail, password), headers{"X-Forwarded-For": "203.0.113.9, 198.51.100.7"}).wantStatus(http.StatusSeeOther)
-		events, err := s.store.Audit(t.Context(), 1)
+		events, _, err := s.store.Audit(t.Context(), gatehouse.AuditQuery{Limit: 1}, nil)
 		if err != nil || len(events) != 1 || events[0].Action != gatehouse.SignedIn || events[0].Actor.Addr != want {
 			t.Errorf("the audit log says %+v (%v), want the address %s", events, err, want)
 		}

@@ -306,7 +306,7 @@ func (b *syncBuffer) String() string {
 // auditCount is how often an action stands in the audit log.
 func (s *site) auditCount(action gatehouse.Action) int {
 	s.Helper()
-	events, err := s.store.Audit(s.Context(), 1000)
+	events, _, err := s.store.Audit(s.Context(), gatehouse.AuditQuery{}, nil)
 	if err != nil {
 		s.Fatal(err)
 	}

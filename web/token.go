@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/snippet"
 	"gatehouse/views"
 )
 
@@ -27,7 +28,7 @@ func (c *console) tokensPage(w http.ResponseWriter, r *http.Request, actor gateh
 	if err != nil {
 		return err
 	}
-	page := views.TokensPage{Deployment: d, EndpointURL: c.AccessEndpointURL, Query: tokenQuery(r, d.ID), Page: pageNumber(r)}
+	page := views.TokensPage{Deployment: d, EndpointURL: c.AccessEndpointURL, Query: tokenQuery(r, d.ID), Page: pageNumber(r), Sees: views.SeesOf(actor)}
 	page.Tokens, page.Total, err = c.tokensOn(r, actor, page.Query, page.Page)
 	if err != nil {
 		return err
@@ -91,7 +92,37 @@ func (c *console) newTokenDialog(w http.ResponseWriter, r *http.Request, actor g
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, views.NewNewTokenDialog(d))
+	return c.showTokenForm(w, r, http.StatusOK, views.NewNewTokenDialog(d))
+}
+
+// showTokenForm completes the form with the code that does the same.
+func (c *console) showTokenForm(w http.ResponseWriter, r *http.Request, status int, form views.NewTokenDialog) error {
+	form.Code = snippet.GenerateToken(c.origin(r), snippet.TokenForm{
+		DeploymentID: form.Deployment.ID, Name: form.Name, Access: form.Access, Tenant: form.Tenant,
+	})
+	return c.show(w, r, status, form)
+}
+
+// newTokenCode shows the form again, with the code for what is entered.
+func (c *console) newTokenCode(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+	if err := may(actor, gatehouse.ChangeTokens); err != nil {
+		return err
+	}
+	d, err := c.deployment(r, actor)
+	if err != nil {
+		return err
+	}
+	form := tokenForm(r, d)
+	form.Open = true
+	return c.showTokenForm(w, r, http.StatusOK, form)
+}
+
+func tokenForm(r *http.Request, d gatehouse.Deployment) views.NewTokenDialog {
+	form := views.NewNewTokenDialog(d)
+	form.Name = strings.TrimSpace(r.PostFormValue("name"))
+	form.Access = r.PostFormValue("access")
+	form.Tenant = strings.TrimSpace(r.PostFormValue("tenant"))
+	return form
 }
 
 func (c *console) generateToken(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
@@ -102,10 +133,7 @@ func (c *console) generateToken(w http.ResponseWriter, r *http.Request, actor ga
 	if err != nil {
 		return err
 	}
-	form := views.NewNewTokenDialog(d)
-	form.Name = strings.TrimSpace(r.PostFormValue("name"))
-	form.Access = r.PostFormValue("access")
-	form.Tenant = strings.TrimSpace(r.PostFormValue("tenant"))
+	form := tokenForm(r, d)
 	n, err := newToken(form)
 	var t gatehouse.Token
 	if err == nil {
@@ -116,7 +144,7 @@ func (c *console) generateToken(w http.ResponseWriter, r *http.Request, actor ga
 		return c.tokenGenerated(w, r, d, t, gatehouse.ErrorMessage(err))
 	case isFormError(err):
 		form.Error = views.FormErrorOf(err)
-		return c.show(w, r, statusOf(err), form)
+		return c.showTokenForm(w, r, statusOf(err), form)
 	}
 	return err
 }
@@ -167,10 +195,5 @@ func (c *console) deleteToken(w http.ResponseWriter, r *http.Request, actor gate
 		dialog.Error = views.FormErrorOf(err)
 		return c.show(w, r, statusOf(err), dialog)
 	}
-	if !isHTMX(r) {
-		return redirect(w, r, views.TokensURL(d.ID))
-	}
-	w.Header().Set("HX-Trigger", "changed, dialog:done")
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return done(w, r, views.TokensURL(d.ID))
 }

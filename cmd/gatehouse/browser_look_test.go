@@ -42,10 +42,16 @@ func eachScene(t *testing.T, look func(b *tab, name string, width int64, theme s
 	dir := newDataDir(t)
 	addUser(t, dir, browserEmail, "admin")
 	furnish(t, dir)
+	link := furnishOrganization(t, dir)
 	p := serve(t, dir)
 	p.waitRunning("default")
+	show(openTab(t, p.console), inviteScenes(link))
+	v := openTab(t, p.console)
+	v.signIn("viewer@example.com", "/deployments")
+	show(v, viewerScenes())
 	b := openTab(t, p.console)
 	b.signIn(browserEmail, "/deployments")
+	show(b, organizationScenes())
 	show(b, scenes())
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -17,13 +18,19 @@ type deploymentCommand struct {
 	Connect deploymentConnect `cmd:"" help:"Connect a VictoriaMetrics that runs elsewhere."`
 	List    deploymentList    `cmd:"" help:"List all deployments."`
 	Show    deploymentShow    `cmd:"" help:"Show one deployment."`
-	Delete  deploymentDelete  `cmd:"" help:"Delete a deployment and its tokens. The data of a managed one moves to the trash folder."`
+	Set     deploymentSet     `cmd:"" help:"Rename a deployment, or change tier and retention of a managed one."`
+	Stop    deploymentStop    `cmd:"" help:"Stop the engine of a managed deployment. Data and tokens stay."`
+	Start   deploymentStart   `cmd:"" help:"Start a stopped deployment."`
+	Delete  deploymentDelete  `cmd:"" help:"Delete a deployment and its tokens. A managed one goes to the trash with its data."`
+	Trash   deploymentTrash   `cmd:"" help:"List the deployments in the trash."`
+	Restore deploymentRestore `cmd:"" help:"Take a deployment out of the trash, with its data and a new default access token."`
+	Free    deploymentFree    `cmd:"" help:"Free the data of a deployment in the trash now, for good."`
 }
 
 type deploymentCreate struct {
 	Name                  string `arg:"" help:"Name, 1 to 100 characters."`
-	Type                  string `help:"Type: single_node." default:"single_node"`
-	Tier                  string `help:"Tier: small, medium or large. Default: no limits." placeholder:"NAME"`
+	Type                  string `help:"Type: single_node." enum:"single_node,cluster" default:"single_node"`
+	Tier                  string `help:"Tier, such as s.starter.a. Default: no limits." placeholder:"NAME"`
 	Retention             string `help:"How long data is kept: days like 30d or months like 6m." default:"30d"`
 	MaxConcurrentRequests int    `help:"Concurrent requests per token. Default: the tier's, or 600." placeholder:"N"`
 	JSON                  bool   `help:"Print JSON." name:"json"`
@@ -45,7 +52,7 @@ func (k *deploymentCreate) Run(ctx context.Context, c *commands, s *streams) err
 
 type deploymentConnect struct {
 	Name                  string   `arg:"" help:"Name, 1 to 100 characters."`
-	Type                  string   `help:"Type: single_node or cluster." required:""`
+	Type                  string   `help:"Type: single_node or cluster." required:"" enum:"single_node,cluster" placeholder:"single_node|cluster"`
 	URL                   []string `help:"URL of a single node; repeat for replicas." name:"url" placeholder:"URL" sep:"none"`
 	InsertURL             []string `help:"URL of vminsert; repeat for several." name:"insert-url" placeholder:"URL" sep:"none"`
 	SelectURL             []string `help:"URL of vmselect; repeat for several." name:"select-url" placeholder:"URL" sep:"none"`
@@ -164,6 +171,40 @@ func (k *deploymentShow) Run(ctx context.Context, c *commands, s *streams) error
 			{"Concurrent requests per token", strconv.Itoa(d.MaxConcurrentRequests)},
 			{"Created", timeText(d.CreatedAt) + " by " + d.CreatedBy},
 		})
+	})
+}
+
+type deploymentSet struct {
+	Deployment string  `arg:"" help:"Name or ID."`
+	Rename     *string `help:"New name." placeholder:"NAME"`
+	Tier       *string `help:"New tier." placeholder:"NAME"`
+	Retention  *string `help:"New retention: days like 30d or months like 6m." placeholder:"30d"`
+	JSON       bool    `help:"Print JSON." name:"json"`
+}
+
+func (k *deploymentSet) Run(ctx context.Context, c *commands, s *streams) error {
+	if k.Rename == nil && k.Tier == nil && k.Retention == nil {
+		return usageError{errors.New("give at least one of --rename, --tier and --retention")}
+	}
+	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		d, err := ctl.Deployment(ctx, actor, k.Deployment)
+		if err != nil {
+			return err
+		}
+		settings := d.Settings()
+		if k.Rename != nil {
+			settings.Name = *k.Rename
+		}
+		if k.Tier != nil {
+			settings.Tier = *k.Tier
+		}
+		if k.Retention != nil {
+			if settings.Retention, err = gatehouse.ParseRetention(*k.Retention); err != nil {
+				return err
+			}
+		}
+		d, err = ctl.UpdateDeployment(ctx, actor, d.ID, settings)
+		return s.printCreated(d, k.JSON, err)
 	})
 }
 

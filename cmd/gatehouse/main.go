@@ -35,13 +35,19 @@ func main() {
 type commands struct {
 	DataDir string `help:"Directory of the database, the sealing key and the engines' data." default:"data" placeholder:"DIR"`
 	Keyset  string `help:"File of the sealing key. Default: keyset.json in the data directory." placeholder:"FILE"`
+	Tiers   string `help:"YAML file that changes the tiers of managed deployments or adds some; docs/tiers.md describes it." placeholder:"FILE"`
 
 	Serve      serveCommand      `cmd:"" help:"Run the console and the access endpoint."`
 	Deployment deploymentCommand `cmd:"" help:"Create, connect, list, show and delete deployments."`
 	Token      tokenCommand      `cmd:"" help:"Create, list, reveal and revoke access tokens."`
-	User       userCommand       `cmd:"" help:"Create, list and disable users, and set their passwords."`
+	APIKey     apiKeyCommand     `cmd:"" name:"apikey" help:"Create, list, reveal and revoke API keys."`
+	User       userCommand       `cmd:"" help:"Invite, create, list, disable and delete users, and change roles and passwords."`
+	Audit      auditCommand      `cmd:"" help:"List, export and verify the audit log."`
+	Import     importCommand     `cmd:"" help:"Carry users and backends over from vmauth."`
 	Backup     backupCommand     `cmd:"" help:"Write database and sealing key to a file, also while a server runs."`
+	Rekey      rekeyCommand      `cmd:"" help:"Make a new sealing key and seal all secrets with it, also while a server runs."`
 	Restore    restoreCommand    `cmd:"" help:"Fill an empty data directory from a backup."`
+	Doctor     doctorCommand     `cmd:"" help:"Check database, keyset, engine, ports and deployments, and say what to do."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
@@ -65,8 +71,18 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if err != nil {
 		return err
 	}
+	if len(args) == 0 {
+		parser.Stdout = errOut
+		if _, err := parse(parser, []string{"--help"}, exited); err != nil {
+			return err
+		}
+		return usageError{errors.New("a command is missing")}
+	}
 	command, err := parse(parser, args, exited)
 	if err != nil || command == nil {
+		return err
+	}
+	if err := c.useTiers(); err != nil {
 		return err
 	}
 	command.BindTo(ctx, (*context.Context)(nil))

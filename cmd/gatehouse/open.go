@@ -150,17 +150,22 @@ func commandLineActor() gatehouse.Actor {
 }
 
 const (
-	lockFile = "serve.lock"
+	serveLock = "serve.lock"
 	// lockPatience outlasts serverRuns, which holds the lock for a moment to see whether it is free.
 	lockPatience = time.Second
 )
 
-// lockDataDir makes this process the one server of the data directory until it ends; the lock ends with it, however it ends.
+// lockDataDir makes this process the one server of the data directory until it ends.
 func lockDataDir(dir string) (*os.File, error) {
-	path := filepath.Join(dir, lockFile)
+	return lockFile(filepath.Join(dir, serveLock),
+		"another gatehouse serve runs on the data directory "+dir+"; stop it first or give another with --data-dir")
+}
+
+// lockFile takes a lock that ends with the process, however it ends. taken is the error when another process has it.
+func lockFile(path, taken string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, gatehouse.Errorf(gatehouse.Unavailable, "the data directory %s cannot be written; make it writable for this user or give another with --data-dir", dir).WithCause(err)
+		return nil, gatehouse.Errorf(gatehouse.Unavailable, "the data directory %s cannot be written; make it writable for this user or give another with --data-dir", filepath.Dir(path)).WithCause(err)
 	}
 	for deadline := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 20) {
 		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil || time.Now().After(deadline) {
@@ -169,14 +174,14 @@ func lockDataDir(dir string) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, gatehouse.Errorf(gatehouse.Conflict, "another gatehouse serve runs on the data directory %s; stop it first or give another with --data-dir", dir).WithCause(err)
+		return nil, gatehouse.Errorf(gatehouse.Conflict, "%s", taken).WithCause(err)
 	}
 	return f, nil
 }
 
 // serverRuns reports whether a server holds the lock.
 func serverRuns(dir string) (bool, error) {
-	f, err := os.Open(filepath.Join(dir, lockFile))
+	f, err := os.Open(filepath.Join(dir, serveLock))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

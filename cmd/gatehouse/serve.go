@@ -17,12 +17,17 @@ type serveCommand struct {
 	AccessListen      string        `help:"Address of the access endpoint." default:"127.0.0.1:8427" placeholder:"ADDR"`
 	OpsListen         string        `help:"Address of metrics, health checks and profiles. Keep it private." default:"127.0.0.1:8426" placeholder:"ADDR"`
 	AccessEndpointURL string        `help:"URL of the access endpoint as clients see it. Default: http:// and its address." placeholder:"URL" name:"access-endpoint-url"`
+	ConsoleURL        string        `help:"URL of the console as browsers see it. Default: http:// and its address." placeholder:"URL" name:"console-url"`
 	ConsoleTLS        tlsFlags      `embed:"" prefix:"console-tls-"`
 	AccessTLS         tlsFlags      `embed:"" prefix:"access-tls-"`
+	OpenID            openIDFlags   `embed:"" prefix:"openid-"`
 	TrustedProxies    []string      `help:"Addresses or CIDR ranges of load balancers whose X-Forwarded-* headers are believed." placeholder:"CIDR"`
+	APIRequestRate    float64       `help:"Requests per second that one API key may make on the management API; 0 is no limit." name:"api-request-rate" default:"100" placeholder:"N"`
 	EngineDir         string        `help:"Directory of the VictoriaMetrics programs. Default: that of gatehouse, then PATH." placeholder:"DIR"`
+	TrashRetention    time.Duration `help:"How long a deleted managed deployment can be restored before its data is freed." default:"168h"`
 	MaxQueueDuration  time.Duration `help:"How long a request over its token's limit waits before it is refused." default:"10s"`
 	ShutdownTimeout   time.Duration `help:"How long running requests may go on after SIGTERM." default:"30s"`
+	AuditRetention    string        `help:"How long records of the audit log are kept: days like 400d, months like 24m, or 0 for ever." default:"0"`
 	AccessLog         string        `help:"File to which a JSON line for each request to the access endpoint is added; - is standard output. Default: none." placeholder:"FILE"`
 	LogFormat         string        `help:"Format of the log on stderr: text or json." enum:"text,json" default:"text"`
 }

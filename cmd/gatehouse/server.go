@@ -16,11 +16,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/internal/access"
+	"gatehouse/internal/api"
 	"gatehouse/internal/control"
 	"gatehouse/internal/engine"
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/sqlite"
+	"gatehouse/views"
 	"gatehouse/web"
 )
 
@@ -32,6 +34,8 @@ const engineStopTimeout = 5 * time.Minute
 type server struct {
 	log             *slog.Logger
 	shutdownTimeout time.Duration
+	trashRetention  time.Duration
+	auditRetention  gatehouse.Retention // zero: for ever
 	listeners       listeners
 	store           *sqlite.Store
 	sealer          *secret.Sealer
@@ -71,16 +75,19 @@ func (s service) serve() error {
 // newServer wires the parts together. Nothing runs yet.
 func newServer(k *serveCommand, dataDir string, store *sqlite.Store, sealer *secret.Sealer, open listeners, log *slog.Logger) (*server, error) {
 	s := &server{
-		log: log, shutdownTimeout: k.ShutdownTimeout, listeners: open, store: store, sealer: sealer,
+		log: log, shutdownTimeout: k.ShutdownTimeout, trashRetention: k.TrashRetention, listeners: open, store: store, sealer: sealer,
 		feed: control.NewFeed(), table: access.NewTable(log), setup: web.NewSetup(),
 	}
 	var err error
+	if s.auditRetention, err = k.auditRetention(); err != nil {
+		return nil, err
+	}
 	s.engines, err = engine.New(engine.Config{Dir: k.EngineDir, DataDir: dataDir, Log: log, OnState: s.noteState})
 	if err != nil {
 		return nil, err
 	}
 	s.follower = access.NewFollower(store, s.apply, log)
-	s.control = control.New(control.Config{Store: store, Sealer: sealer, Publish: s.follower.Sync, Live: true})
+	s.control = control.New(control.Config{Store: store, Sealer: sealer, Publish: s.follower.Sync, Live: true, DiskUsed: s.diskUsed})
 	return s, s.makeServers(k)
 }
 
@@ -108,22 +115,40 @@ func (s *server) makeServers(k *serveCommand) error {
 	endpoint.Protocols.SetHTTP2(accessTLS != nil)
 	s.access = newService(endpoint, s.listeners.access, accessTLS)
 
-	endpointURL := strings.TrimRight(k.AccessEndpointURL, "/")
-	if endpointURL == "" {
-		endpointURL = s.access.url
-	} else if err := gatehouse.CheckURL("access_endpoint_url", "the URL of the access endpoint", endpointURL); err != nil {
+	endpointURL, err := publicURL("access_endpoint_url", "the URL of the access endpoint", k.AccessEndpointURL, s.access.url)
+	if err != nil {
 		return err
 	}
-	console := web.NewServer(web.New(web.Config{
+	consoleURL, err := publicURL("console_url", "the URL of the console", k.ConsoleURL, localURL(s.listeners.console, consoleTLS != nil))
+	if err != nil {
+		return err
+	}
+	provider, err := k.OpenID.provider(consoleURL)
+	if err != nil {
+		return err
+	}
+	management, document := api.New(api.Config{
+		Control: s.control, AccessEndpointURL: endpointURL, InviteURL: func(code string) string { return consoleURL + views.InviteCodeURL(code) },
+		EngineVersion: sync.OnceValue(s.engines.Version), TrustedProxies: proxies, RequestRate: k.APIRequestRate, Log: s.log, Version: version(),
+	})
+	console := web.NewServer(api.Mount(management, web.New(web.Config{
 		Control: s.control, Feed: s.feed, Activity: s.table.Activity, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
-		Setup: s.setup, TrustedProxies: proxies, Log: s.log, Version: version(),
-	}))
+		ConsoleURL: strings.TrimRight(k.ConsoleURL, "/"), OpenID: provider, OpenIDLabel: k.OpenID.Label, Setup: s.setup, TrustedProxies: proxies, Log: s.log, Version: version(), APIDocument: document,
+	})))
 	s.console = newService(console, s.listeners.console, consoleTLS)
 	s.ops = newService(newOpsServer(s.ready.Load, s.table.WriteMetrics), s.listeners.ops, nil)
 	for _, server := range []service{s.console, s.access, s.ops} {
 		server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	}
 	return nil
+}
+
+// publicURL is a URL as others see it: the one that is given, or else the one of this machine.
+func publicURL(field, what, given, local string) (string, error) {
+	if given = strings.TrimRight(given, "/"); given == "" {
+		return local, nil
+	}
+	return given, gatehouse.CheckURL(field, what, given)
 }
 
 // apply passes a stored change on to all who must know.
@@ -273,6 +298,8 @@ func (s *server) serve(ctx context.Context) error {
 	work.Go(func() error { s.follower.Run(background); return nil })
 	work.Go(func() error { s.flushUses(background); return nil })
 	work.Go(func() error { s.retryStates(background); return nil })
+	work.Go(func() error { s.emptyTrash(background); return nil })
+	work.Go(func() error { s.pruneAudit(background); return nil })
 
 	for _, one := range []service{s.console, s.access, s.ops} {
 		group.Go(func() error {

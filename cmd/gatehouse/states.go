@@ -53,6 +53,12 @@ func (u *unsavedStates) snapshot() map[string]gatehouse.State {
 	return all
 }
 
+// diskUsed is what a deployment's engine says that it uses.
+func (s *server) diskUsed(deploymentID string) (bytes uint64, known bool) {
+	f, err := s.engines.Figures(deploymentID)
+	return uint64(f.DiskBytes.Value), err == nil && f.DiskBytes.Known
+}
+
 // retryStates stores what could not be stored before, until ctx ends.
 func (s *server) retryStates(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)

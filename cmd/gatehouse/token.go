@@ -19,7 +19,7 @@ type tokenCommand struct {
 type tokenCreate struct {
 	Deployment string `help:"Name or ID of the deployment." required:"" placeholder:"NAME|ID"`
 	Name       string `help:"Name, 1 to 100 characters." required:""`
-	Access     string `help:"Access level: r (read), w (write) or rw (both)." required:"" placeholder:"r|w|rw"`
+	Access     string `help:"Access level: r (read), w (write) or rw (both)." required:"" enum:"r,w,rw" placeholder:"r|w|rw"`
 	Tenant     string `help:"Tenant of a cluster: accountID or accountID:projectID. Default: any tenant."`
 	JSON       bool   `help:"Print JSON." name:"json"`
 }

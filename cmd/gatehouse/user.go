@@ -13,18 +13,24 @@ import (
 
 	"gatehouse/internal/control"
 	"gatehouse/internal/gatehouse"
+	"gatehouse/views"
 )
 
 type userCommand struct {
 	Create      userCreate      `cmd:"" help:"Create a user; the password is read from standard input."`
+	Invite      userInvite      `cmd:"" help:"Create a user and print a one-time link with which they choose their password."`
 	List        userList        `cmd:"" help:"List all users."`
+	Role        userRole        `cmd:"" help:"Give a user another role."`
 	SetPassword userSetPassword `cmd:"" help:"Set a user's password, read from standard input, and end their sessions."`
+	ResetLink   userResetLink   `cmd:"" help:"Print a one-time link with which a user chooses a new password."`
 	Disable     userDisable     `cmd:"" help:"Shut a user out and end their sessions."`
+	Enable      userEnable      `cmd:"" help:"Let a disabled user in again."`
+	Delete      userDelete      `cmd:"" help:"Delete a user and end their sessions."`
 }
 
 type userCreate struct {
 	Email string `help:"Email address." required:""`
-	Role  string `help:"Role: admin, editor or viewer." required:""`
+	Role  string `help:"Role: admin, editor or viewer." required:"" enum:"admin,editor,viewer" placeholder:"ROLE"`
 	JSON  bool   `help:"Print JSON." name:"json"`
 }
 
@@ -87,16 +93,29 @@ func (k *userList) Run(ctx context.Context, c *commands, s *streams) error {
 			}
 			return printJSON(s.out, out)
 		}
-		rows := [][]string{{"EMAIL", "ROLE", "STATE", "CREATED", "ID"}}
+		rows := [][]string{{"EMAIL", "ROLE", "STATE", "CREATED", "LAST SIGN-IN", "ID"}}
 		for _, u := range users {
-			state := "active"
-			if u.Disabled {
-				state = "disabled"
-			}
-			rows = append(rows, []string{u.Email, string(u.Role), state, timeText(u.CreatedAt), u.ID})
+			rows = append(rows, []string{u.Email, string(u.Role), userState(u), timeText(u.CreatedAt), lastSignIn(u), u.ID})
 		}
 		return printTable(s.out, rows)
 	})
+}
+
+func userState(u gatehouse.User) string {
+	switch {
+	case u.Disabled:
+		return "disabled"
+	case u.Invited:
+		return "invited"
+	}
+	return "active"
+}
+
+func lastSignIn(u gatehouse.User) string {
+	if u.LastSignIn.IsZero() {
+		return "never"
+	}
+	return timeText(u.LastSignIn)
 }
 
 type userSetPassword struct {
@@ -123,14 +142,102 @@ func (k *userDisable) Run(ctx context.Context, c *commands) error {
 	})
 }
 
+type userEnable struct {
+	Email string `arg:"" help:"Email address."`
+}
+
+func (k *userEnable) Run(ctx context.Context, c *commands) error {
+	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		return ctl.EnableUser(ctx, actor, k.Email)
+	})
+}
+
+type userDelete struct {
+	Email string `arg:"" help:"Email address."`
+}
+
+func (k *userDelete) Run(ctx context.Context, c *commands) error {
+	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		return ctl.DeleteUser(ctx, actor, k.Email)
+	})
+}
+
+type userRole struct {
+	Email string `arg:"" help:"Email address."`
+	Role  string `arg:"" help:"Role: admin, editor or viewer." enum:"admin,editor,viewer"`
+}
+
+func (k *userRole) Run(ctx context.Context, c *commands) error {
+	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		return ctl.SetRole(ctx, actor, k.Email, gatehouse.Role(k.Role))
+	})
+}
+
+// consoleFlag says where one-time links lead.
+type consoleFlag struct {
+	ConsoleURL string `help:"URL of the console as browsers see it." default:"http://127.0.0.1:8420" placeholder:"URL" name:"console-url"`
+}
+
+func (k consoleFlag) link(code string) string {
+	return strings.TrimRight(k.ConsoleURL, "/") + views.InviteCodeURL(code)
+}
+
+type userInvite struct {
+	consoleFlag
+	Email string `help:"Email address." required:""`
+	Role  string `help:"Role: admin, editor or viewer." required:"" enum:"admin,editor,viewer" placeholder:"ROLE"`
+	JSON  bool   `help:"Print JSON." name:"json"`
+}
+
+func (k *userInvite) Run(ctx context.Context, c *commands, s *streams) error {
+	return c.withNewData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		u, code, err := ctl.InviteUser(ctx, actor, k.Email, gatehouse.Role(k.Role))
+		if err != nil {
+			return err
+		}
+		if k.JSON {
+			out := userOut(u)
+			out.Link = k.link(code)
+			return printJSON(s.out, out)
+		}
+		_, err = fmt.Fprintln(s.out, k.link(code))
+		return err
+	})
+}
+
+type userResetLink struct {
+	consoleFlag
+	Email string `arg:"" help:"Email address."`
+}
+
+func (k *userResetLink) Run(ctx context.Context, c *commands, s *streams) error {
+	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+		code, err := ctl.PasswordLink(ctx, actor, k.Email)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(s.out, k.link(code))
+		return err
+	})
+}
+
+// userJSON is a user as --json prints it. The one-time link is there only when it was just made.
 type userJSON struct {
-	ID        string    `json:"id"`
-	Email     string    `json:"email"`
-	Role      string    `json:"role"`
-	Disabled  bool      `json:"disabled"`
-	CreatedAt time.Time `json:"created_at"`
+	ID         string     `json:"id"`
+	Email      string     `json:"email"`
+	Role       string     `json:"role"`
+	Disabled   bool       `json:"disabled"`
+	Invited    bool       `json:"invited"`
+	External   bool       `json:"external"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastSignIn *time.Time `json:"last_sign_in_at"`
+	Link       string     `json:"link,omitempty"`
 }
 
 func userOut(u gatehouse.User) userJSON {
-	return userJSON{ID: u.ID, Email: u.Email, Role: string(u.Role), Disabled: u.Disabled, CreatedAt: u.CreatedAt}
+	out := userJSON{ID: u.ID, Email: u.Email, Role: string(u.Role), Disabled: u.Disabled, Invited: u.Invited, External: u.External, CreatedAt: u.CreatedAt}
+	if !u.LastSignIn.IsZero() {
+		out.LastSignIn = &u.LastSignIn
+	}
+	return out
 }

@@ -56,17 +56,44 @@ func only(h http.Header, canonical string) (value string, given bool) {
 	return "", true
 }
 
-// passwordOf takes the secret out of Basic credentials, RFC 7617; the user name may be anything.
+// passwordOf takes the secret out of Basic credentials; the user name may be anything.
 func passwordOf(encoded string) string {
+	_, password, _ := strings.Cut(pairOf(encoded), ":")
+	return password
+}
+
+// pairOf decodes Basic credentials, RFC 7617: user name, colon, password.
+func pairOf(encoded string) string {
 	if len(encoded) > 2*mostSecretLength {
 		return ""
 	}
 	decoded, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil {
+	if err != nil || !strings.Contains(string(decoded), ":") {
 		return ""
 	}
-	_, password, _ := strings.Cut(string(decoded), ":")
-	return password
+	return string(decoded)
+}
+
+// imported finds the grant of a user that came from vmauth with Basic credentials. User name and password together are the secret
+// there: the password alone lets nobody in, and two users may share it. Without a password, the user name is one, as vmauth has it; of
+// Gatehouse's own secrets it never is.
+func (t *Table) imported(h http.Header) *Grant {
+	authorization, _ := only(h, "Authorization")
+	scheme, rest, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return nil
+	}
+	pair := pairOf(strings.Trim(rest, " "))
+	if pair == "" {
+		return nil
+	}
+	if g := t.lookup(secret.Hash(pair)); g != nil {
+		return g
+	}
+	if name, ok := strings.CutSuffix(pair, ":"); ok && name != "" && !secret.HasPrefix(name) {
+		return t.lookup(secret.Hash(name))
+	}
+	return nil
 }
 
 // flaw is why a credential was refused. The client is told one and the same for all; the operator sees which.
@@ -100,6 +127,9 @@ func (h *Handler) authenticate(r *http.Request) (*Grant, *Refusal) {
 	value, found := secretOf(r.Header)
 	if !found {
 		return nil, refuseNoCredential
+	}
+	if g := h.table.imported(r.Header); g != nil {
+		return g, nil
 	}
 	flaw, bad := flawOf(value)
 	var hash gatehouse.SecretHash

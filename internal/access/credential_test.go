@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/secret"
 )
 
@@ -36,6 +37,7 @@ func TestSecretOf(t *testing.T) {
 	finds("s", "Authorization", basicAuth("anyone:s"))
 	finds("s", "Authorization", basicAuth(":s"))
 	finds("s:t", "Authorization", basicAuth("anyone:s:t"))
+	finds("", "Authorization", basicAuth("s:"))
 	finds("s", "Authorization", strings.Replace(basicAuth("x:s"), "Basic", "bAsIc", 1))
 	finds("s", "X-Amz-Firehose-Access-Key", "s")
 	finds("s", "DD-API-KEY", "s")
@@ -65,6 +67,37 @@ func TestSecretOf(t *testing.T) {
 	none("Cookie", "token=s")
 	none("X-VM-Cloud-Access", "s")
 	none("X-Api-Key", "s")
+}
+
+func TestImportedUsersAreTheirNameAndPassword(t *testing.T) {
+	e := newEndpoint(t, Options{})
+	e.single("d", backendServer(t, echo).URL)
+	for _, value := range []string{"ana:same password", "ben:same password", "a bearer token"} {
+		e.add(value, "d", gatehouse.Read, nil)
+	}
+	f := func(want int, pairs ...string) {
+		t.Helper()
+		req, err := http.NewRequest("GET", e.url+"/api/v1/query", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = headers(pairs...)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%q got status %d, want %d", pairs, resp.StatusCode, want)
+		}
+	}
+	f(http.StatusOK, "Authorization", basicAuth("ana:same password"))
+	f(http.StatusOK, "Authorization", basicAuth("ben:same password"))
+	f(http.StatusOK, "Authorization", basicAuth("a bearer token:"))
+	f(http.StatusUnauthorized, "Authorization", basicAuth("carl:same password"))
+	f(http.StatusUnauthorized, "Authorization", basicAuth("ana:"))
+	f(http.StatusUnauthorized, "Authorization", basicAuth(":same password"))
+	f(http.StatusUnauthorized, "Authorization", "Bearer same password")
 }
 
 func TestFlawOf(t *testing.T) {

@@ -15,33 +15,17 @@ import (
 
 // Store is what control needs of the database. Methods that change something write the events in the same transaction.
 type Store interface {
-	CreateDeployment(ctx context.Context, d gatehouse.Deployment, token gatehouse.StoredToken, events ...gatehouse.AuditEvent) error
-	Deployments(ctx context.Context) ([]gatehouse.Deployment, error)
-	FindDeployment(ctx context.Context, idOrName string) (gatehouse.Deployment, error)
-	EverHadDeployment(ctx context.Context) (bool, error)
-	DeleteDeployment(ctx context.Context, id string, event gatehouse.AuditEvent) error
-
-	CreateToken(ctx context.Context, t gatehouse.StoredToken, event gatehouse.AuditEvent) error
-	Token(ctx context.Context, id string) (gatehouse.Token, error)
-	Tokens(ctx context.Context, q gatehouse.TokenQuery) (tokens []gatehouse.Token, total int, err error)
-	RevealToken(ctx context.Context, id string, event gatehouse.AuditEvent) (sealed []byte, err error)
-	RevokeToken(ctx context.Context, id string, event gatehouse.AuditEvent) error
-
-	CreateUser(ctx context.Context, u gatehouse.User, passwordHash string, onlyFirst bool, event gatehouse.AuditEvent) error
-	Users(ctx context.Context) ([]gatehouse.User, error)
-	HasUsers(ctx context.Context) (bool, error)
-	UserByEmail(ctx context.Context, email string) (u gatehouse.User, passwordHash string, err error)
-	SetPassword(ctx context.Context, userID, passwordHash string, event gatehouse.AuditEvent) error
-	DisableUser(ctx context.Context, userID string, event gatehouse.AuditEvent) error
-
-	CreateSession(ctx context.Context, hash gatehouse.SecretHash, userID, passwordHash string, at time.Time, event gatehouse.AuditEvent) error
-	Session(ctx context.Context, hash gatehouse.SecretHash, createdAfter, seenAfter time.Time) (u gatehouse.User, seenAt time.Time, err error)
-	TouchSession(ctx context.Context, hash gatehouse.SecretHash, at, createdAfter, seenAfter time.Time) error
-	EndSession(ctx context.Context, hash gatehouse.SecretHash, event gatehouse.AuditEvent) error
-	EndAllSessions(ctx context.Context, event gatehouse.AuditEvent) error
-
-	AddAudit(ctx context.Context, event gatehouse.AuditEvent) error
-	BackupTo(ctx context.Context, path string, event gatehouse.AuditEvent) error
+	deploymentStore
+	trashStore
+	tokenStore
+	ruleStore
+	apiKeyStore
+	userStore
+	sessionStore
+	auditStore
+	importStore
+	rekeyStore
+	serverStore
 }
 
 // Config is what a Control is made of.
@@ -53,6 +37,8 @@ type Config struct {
 	Publish func(context.Context) error
 	// Live says that a server is running on the data directory, so that the stored states are true.
 	Live bool
+	// DiskUsed tells how many bytes of the disk a managed deployment uses, if that is known. Nil: it never is.
+	DiskUsed func(deploymentID string) (bytes uint64, known bool)
 }
 
 // Control is the control plane. It hides the store, so that nobody can go round the rules.
@@ -61,7 +47,10 @@ type Control struct {
 	sealer   *secret.Sealer
 	sync     func(context.Context) error
 	live     bool
+	diskUsed func(string) (uint64, bool)
 	throttle *throttle
+	refusals refusals      // of API keys
+	settle   time.Duration // see settleTime
 }
 
 // New makes a Control.
@@ -69,18 +58,10 @@ func New(c Config) *Control {
 	if c.Publish == nil {
 		c.Publish = func(context.Context) error { return nil }
 	}
-	return &Control{store: c.Store, sealer: c.Sealer, sync: c.Publish, live: c.Live, throttle: newThrottle()}
-}
-
-// authorize is the first line of every method.
-func authorize(actor gatehouse.Actor, right gatehouse.Right) error {
-	if actor.Can(right) {
-		return nil
+	if c.DiskUsed == nil {
+		c.DiskUsed = func(string) (uint64, bool) { return 0, false }
 	}
-	if actor.Role == "" {
-		return gatehouse.Errorf(gatehouse.Unauthenticated, "sign in first")
-	}
-	return gatehouse.Errorf(gatehouse.Forbidden, "your role %q may not %s; ask an admin", actor.Role, right)
+	return &Control{store: c.Store, sealer: c.Sealer, sync: c.Publish, live: c.Live, diskUsed: c.DiskUsed, throttle: newThrottle(), settle: settleTime}
 }
 
 // publish puts a stored change in force. A failure does not undo the change: the follower tries again by itself.

@@ -43,7 +43,7 @@ func TestEveryDeploymentGetsADefaultToken(t *testing.T) {
 		for i, object := range []string{d.ID, tokens[0].ID} {
 			e := records[i]
 			e.Actor.Role = editor.Role // not recorded: a role is what somebody has, not who they are
-			if e.ObjectID != object || e.DeploymentID != d.ID || e.Actor != editor || e.At.IsZero() {
+			if e.ObjectID != object || e.DeploymentID != d.ID || !reflect.DeepEqual(e.Actor, editor) || e.At.IsZero() {
 				t.Errorf("%s: the audit record is %+v", how, e)
 			}
 		}
@@ -258,5 +258,127 @@ func TestARevokedTokenIsPublishedThoughTheClientHangsUp(t *testing.T) {
 	must(t, s.RevokeToken(ctx, root, token.ID))
 	if !published {
 		t.Error("the revoked token goes on working")
+	}
+}
+
+func managed(name string) gatehouse.NewDeployment {
+	return gatehouse.NewDeployment{Name: name, Type: gatehouse.SingleNode, Tier: "small", StorageGB: 20,
+		Deduplication: gatehouse.Deduplication{Value: 10, Unit: "s"}, MaintenanceWindow: "Sat-Sun 3-4am"}
+}
+
+func TestSettingsAreStoredAndReplaced(t *testing.T) {
+	s := newServer(t, nil)
+	d, err := s.CreateDeployment(t.Context(), editor, managed("prod"))
+	must(t, err)
+	if d.Provider != "local" || d.Region != "local" || d.StorageGB != 20 || d.MaxConcurrentRequests != 200 {
+		t.Errorf("created as %+v", d)
+	}
+	settings := gatehouse.Settings{
+		Name: "renamed", Tier: "large", Retention: gatehouse.Retention{Value: 6, Unit: "m"}, StorageGB: 1024,
+		Deduplication: gatehouse.Deduplication{Value: 0, Unit: "ms"}, MaintenanceWindow: "Mon-Fri 4-5am",
+		Flags: gatehouse.Flags{Single: []string{"-search.maxQueueDuration=20s", "-search.disableCache"}},
+	}
+	var updated gatehouse.Deployment
+	records := s.newRecords(t, func() {
+		updated, err = s.UpdateDeployment(t.Context(), editor, d.ID, settings)
+		must(t, err)
+	})
+	if !reflect.DeepEqual(updated.Settings(), settings) || updated.MaxConcurrentRequests != 1200 {
+		t.Errorf("updated to %+v", updated)
+	}
+	if got, err := s.Deployment(t.Context(), editor, d.ID); err != nil || !reflect.DeepEqual(got, updated) {
+		t.Errorf("read back as %+v, %v; want %+v", got, err, updated)
+	}
+	before := map[string]string{"name": "prod", "tier": "small", "retention": "30d", "storage_gb": "20", "deduplication": "10s",
+		"maintenance_window": "Sat-Sun 3-4am", "max_concurrent_requests": "200", "single_flags": ""}
+	after := map[string]string{"name": "renamed", "tier": "large", "retention": "6m", "storage_gb": "1024", "deduplication": "0ms",
+		"maintenance_window": "Mon-Fri 4-5am", "max_concurrent_requests": "1200", "single_flags": "-search.maxQueueDuration=20s -search.disableCache"}
+	if len(records) != 1 || records[0].Action != gatehouse.DeploymentChanged || records[0].ObjectID != d.ID || records[0].DeploymentID != d.ID ||
+		!reflect.DeepEqual(records[0].Before, before) || !reflect.DeepEqual(records[0].After, after) {
+		t.Errorf("recorded as %+v", records)
+	}
+}
+
+func TestUpdatingToTheSameSettingsIsRecordedAndChangesNothing(t *testing.T) {
+	s := newServer(t, nil)
+	d, err := s.CreateDeployment(t.Context(), root, managed("prod"))
+	must(t, err)
+	settings := d.Settings()
+	settings.Flags = gatehouse.Flags{Single: []string{}, Insert: []string{}} // as the Terraform provider sends it
+	before := s.dump(t, "audit", "sqlite_sequence")
+	records := s.newRecords(t, func() {
+		updated, err := s.UpdateDeployment(t.Context(), root, d.ID, settings)
+		must(t, err)
+		if !reflect.DeepEqual(updated, d) {
+			t.Errorf("updated to %+v", updated)
+		}
+	})
+	if s.dump(t, "audit", "sqlite_sequence") != before {
+		t.Error("something has changed")
+	}
+	if len(records) != 1 || records[0].Action != gatehouse.DeploymentChanged || len(records[0].Before)+len(records[0].After) != 0 {
+		t.Errorf("recorded as %+v", records)
+	}
+}
+
+func TestAChosenLimitOutlivesTheTier(t *testing.T) {
+	s := newServer(t, nil)
+	f := func(chosen int, from, to string, want int) {
+		t.Helper()
+		d, err := s.CreateDeployment(t.Context(), root, gatehouse.NewDeployment{Name: "d", Type: gatehouse.SingleNode, Tier: from, MaxConcurrentRequests: chosen})
+		must(t, err)
+		settings := d.Settings()
+		settings.Tier = to
+		d, err = s.UpdateDeployment(t.Context(), root, d.ID, settings)
+		must(t, err)
+		if d.MaxConcurrentRequests != want || d.Tier != to {
+			t.Errorf("%d, %q to %q: got %d, %q; want %d", chosen, from, to, d.MaxConcurrentRequests, d.Tier, want)
+		}
+		must(t, s.DeleteDeployment(t.Context(), root, d.ID))
+	}
+	f(0, "small", "large", 1200)
+	f(0, "", "small", 200)
+	f(0, "small", "", 600)
+	f(0, "unlimited", "small", 200)
+	f(7, "small", "large", 7)
+}
+
+func TestBadUpdatesAreRefused(t *testing.T) {
+	s := newServer(t, nil)
+	d, err := s.CreateDeployment(t.Context(), root, managed("prod"))
+	must(t, err)
+	s.connect(t, "taken")
+	elsewhere := s.connect(t, "elsewhere")
+	before := s.dump(t)
+	f := func(d gatehouse.Deployment, change func(*gatehouse.Settings), code gatehouse.Code, field string, words ...string) {
+		t.Helper()
+		settings := d.Settings()
+		change(&settings)
+		_, err := s.UpdateDeployment(t.Context(), root, d.ID, settings)
+		wantError(t, err, code, words...)
+		if gatehouse.ErrorField(err) != field {
+			t.Errorf("the error %q stands beside the field %q", err, gatehouse.ErrorField(err))
+		}
+	}
+	f(d, func(s *gatehouse.Settings) { s.Name = "" }, gatehouse.Invalid, "name")
+	f(d, func(s *gatehouse.Settings) { s.Name = "taken" }, gatehouse.Conflict, "name")
+	f(d, func(s *gatehouse.Settings) { s.Tier = "cluster-large" }, gatehouse.Invalid, "tier")
+	f(d, func(s *gatehouse.Settings) { s.StorageGB = 19 }, gatehouse.Invalid, "storage_size", "only grow", "20 GB")
+	f(d, func(s *gatehouse.Settings) { s.StorageGB = 0 }, gatehouse.Invalid, "storage_size", "only grow")
+	f(d, func(s *gatehouse.Settings) { s.Retention.Unit = "y" }, gatehouse.Invalid, "retention")
+	f(d, func(s *gatehouse.Settings) { s.MaintenanceWindow = "now" }, gatehouse.Invalid, "maintenance_window")
+	f(d, func(s *gatehouse.Settings) { s.Flags.Single = []string{"no flag"} }, gatehouse.Invalid, "flags")
+	f(d, func(s *gatehouse.Settings) { s.Flags.Insert = []string{"-a"} }, gatehouse.Invalid, "flags")
+	f(elsewhere, func(s *gatehouse.Settings) { s.Tier = "small" }, gatehouse.Invalid, "", "only its name")
+	f(elsewhere, func(s *gatehouse.Settings) { s.StorageGB = 10 }, gatehouse.Invalid, "", "only its name")
+	f(elsewhere, func(s *gatehouse.Settings) { s.Name = " " }, gatehouse.Invalid, "name")
+	_, err = s.UpdateDeployment(t.Context(), root, "gone", d.Settings())
+	wantError(t, err, gatehouse.NotFound, "no deployment")
+	if s.dump(t) != before {
+		t.Error("a refused update left something behind")
+	}
+	renamed, err := s.UpdateDeployment(t.Context(), root, "elsewhere", gatehouse.Settings{Name: "renamed"})
+	if err != nil || renamed.Name != "renamed" || renamed.URLs[0] != elsewhere.URLs[0] {
+		t.Errorf("a connected deployment is renamed to %+v, %v", renamed, err)
 	}
 }

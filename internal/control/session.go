@@ -2,12 +2,28 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/secret"
 )
+
+// sessionStore keeps sessions, by the hash of what the cookie holds.
+type sessionStore interface {
+	// CreateSession does nothing and gives NotFound unless passwordHash is the user's and the user is enabled.
+	CreateSession(ctx context.Context, hash gatehouse.SecretHash, userID, passwordHash string, s gatehouse.Session, event gatehouse.AuditEvent) error
+	// CreateExternalSession also makes u, or changes the user of this identity, where that is needed. See SignInExternal.
+	CreateExternalSession(ctx context.Context, hash gatehouse.SecretHash, id gatehouse.Identity, u gatehouse.User, s gatehouse.Session) (gatehouse.User, error)
+	Session(ctx context.Context, hash gatehouse.SecretHash, createdAfter, seenAfter time.Time) (u gatehouse.User, seenAt time.Time, err error)
+	Sessions(ctx context.Context, userID string, current gatehouse.SecretHash, createdAfter, seenAfter time.Time) ([]gatehouse.Session, error)
+	TouchSession(ctx context.Context, hash gatehouse.SecretHash, at, createdAfter, seenAfter time.Time) error
+	EndSession(ctx context.Context, hash gatehouse.SecretHash, event gatehouse.AuditEvent) error
+	EndSessionOf(ctx context.Context, userID, id string, event gatehouse.AuditEvent) error
+	EndAllSessions(ctx context.Context, event gatehouse.AuditEvent) error
+}
 
 // A session ends when it is idle or old.
 const (
@@ -18,52 +34,22 @@ const (
 // seenEvery is how often a session in use is noted as such: not on each request, which would write to the disk each time.
 const seenEvery = time.Minute
 
-// SignIn checks email and password and begins a session. It gives the session's ID, which only the cookie holds; the store knows
-// its hash. Wrong email, wrong password and disabled user get the same answer after the same work; repeated failures slow down.
-func (c *Control) SignIn(ctx context.Context, addr, email, password string) (sessionID string, u gatehouse.User, err error) {
-	// What is typed as email is kept, in the throttle and in the audit log, only when it is one: people type passwords there.
-	account, err := gatehouse.ParseEmail(email)
-	if err != nil {
-		account = ""
-	}
-	if err := c.throttle.wait(ctx, account, addr); err != nil {
-		return "", gatehouse.User{}, err
-	}
-	u, hash, err := c.store.UserByEmail(ctx, account)
-	if gatehouse.ErrorCode(err) == gatehouse.NotFound {
-		hash = nobody
-	} else if err != nil {
-		return "", gatehouse.User{}, err
-	}
-	if !samePassword(password, hash) || u.ID == "" || u.Disabled {
-		return "", gatehouse.User{}, c.refuseSignIn(ctx, addr, account, u)
-	}
-	sessionID = rand.Text() + rand.Text()
-	e := event(personAt(u, addr), gatehouse.SignedIn, u.ID, u.Email)
-	err = c.store.CreateSession(ctx, secret.Hash(sessionID), u.ID, hash, now(), e)
-	if gatehouse.ErrorCode(err) == gatehouse.NotFound { // the password has just been changed, or the user disabled
-		return "", gatehouse.User{}, c.refuseSignIn(ctx, addr, account, u)
-	}
-	if err != nil {
-		return "", gatehouse.User{}, err
-	}
-	c.throttle.succeeded(account, addr)
-	return sessionID, u, nil
+// newSession gives a session's ID for the cookie, and what the store keeps of the session.
+func newSession(client gatehouse.Client) (sessionID string, s gatehouse.Session) {
+	at := now()
+	return newCode(), gatehouse.Session{ID: uuid.NewString(), CreatedAt: at, SeenAt: at, Addr: client.Addr, UserAgent: cutAgent(client.UserAgent)}
 }
 
-// refuseSignIn records the attempt.
-func (c *Control) refuseSignIn(ctx context.Context, addr, account string, u gatehouse.User) error {
-	attempt := gatehouse.Actor{Kind: gatehouse.Person, Name: account, Addr: addr}
-	if err := c.store.AddAudit(ctx, event(attempt, gatehouse.SignInFailed, u.ID, account)); err != nil {
-		return err
-	}
-	return gatehouse.Errorf(gatehouse.Unauthenticated, "email or password is wrong; try again or ask an admin to set a new password")
+// cutAgent keeps what a client calls itself within 200 bytes of valid UTF-8.
+func cutAgent(userAgent string) string {
+	const most = 200
+	return strings.ToValidUTF8(userAgent[:min(len(userAgent), most)], "")
 }
 
-// SessionActor gives the person to whom a session belongs.
+// SessionActor gives the person to whom a session belongs, with the role that they have now.
 func (c *Control) SessionActor(ctx context.Context, sessionID, addr string) (gatehouse.Actor, error) {
 	at := now()
-	createdAfter, seenAfter := at.Add(-SessionMaxAge), at.Add(-SessionIdleTime)
+	createdAfter, seenAfter := sessionsAlive(at)
 	hash := secret.Hash(sessionID)
 	u, seenAt, err := c.store.Session(ctx, hash, createdAfter, seenAfter)
 	if err != nil {
@@ -76,6 +62,10 @@ func (c *Control) SessionActor(ctx context.Context, sessionID, addr string) (gat
 	return personAt(u, addr), nil
 }
 
+func sessionsAlive(at time.Time) (createdAfter, seenAfter time.Time) {
+	return at.Add(-SessionMaxAge), at.Add(-SessionIdleTime)
+}
+
 // SignOut ends a session.
 func (c *Control) SignOut(ctx context.Context, actor gatehouse.Actor, sessionID string) error {
 	err := c.store.EndSession(ctx, secret.Hash(sessionID), event(actor, gatehouse.SignedOut, actor.ID, actor.Name))
@@ -83,6 +73,25 @@ func (c *Control) SignOut(ctx context.Context, actor gatehouse.Actor, sessionID 
 		return nil // it had ended already, which is what was asked for
 	}
 	return err
+}
+
+// Sessions lists where the actor is signed in, the last seen first. currentSessionID is what the cookie holds.
+func (c *Control) Sessions(ctx context.Context, actor gatehouse.Actor, currentSessionID string) ([]gatehouse.Session, error) {
+	if err := c.authorizeSelf(ctx, actor); err != nil {
+		return nil, err
+	}
+	createdAfter, seenAfter := sessionsAlive(now())
+	return c.store.Sessions(ctx, actor.ID, secret.Hash(currentSessionID), createdAfter, seenAfter)
+}
+
+// EndSession ends one of the actor's own sessions, by its ID in the list.
+func (c *Control) EndSession(ctx context.Context, actor gatehouse.Actor, id string) error {
+	if err := c.authorizeSelf(ctx, actor); err != nil {
+		return err
+	}
+	e := event(actor, gatehouse.SessionEnded, actor.ID, actor.Name)
+	e.Details = map[string]string{"session": id}
+	return c.store.EndSessionOf(ctx, actor.ID, id, e)
 }
 
 func personAt(u gatehouse.User, addr string) gatehouse.Actor {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,13 +37,13 @@ func TestSignInGivesASession(t *testing.T) {
 	records := s.newRecords(t, func() {
 		var got gatehouse.User
 		var err error
-		id, got, err = s.SignIn(t.Context(), "192.0.2.9", " User@Example.com", password)
+		id, got, err = s.SignIn(t.Context(), at("192.0.2.9"), " User@Example.com", password)
 		if err != nil || got != u {
 			t.Fatalf("got %+v, %v", got, err)
 		}
 	})
 	want := gatehouse.Actor{Kind: gatehouse.Person, ID: u.ID, Name: u.Email, Role: u.Role, Addr: "192.0.2.10"}
-	if actor, err := s.SessionActor(t.Context(), id, "192.0.2.10"); err != nil || actor != want {
+	if actor, err := s.SessionActor(t.Context(), id, "192.0.2.10"); err != nil || !reflect.DeepEqual(actor, want) {
 		t.Errorf("got %+v, %v; want %+v", actor, err, want)
 	}
 	records = append(records, s.newRecords(t, func() {
@@ -73,7 +74,7 @@ func TestAllFailedSignInsLookTheSame(t *testing.T) {
 		var u gatehouse.User
 		var hashes int
 		records := s.newRecords(t, func() {
-			hashes = countHashes(t, func() { id, u, err = s.SignIn(t.Context(), "192.0.2.9", email, password) })
+			hashes = countHashes(t, func() { id, u, err = s.SignIn(t.Context(), at("192.0.2.9"), email, password) })
 		})
 		wantError(t, err, gatehouse.Unauthenticated)
 		if want := "email or password is wrong; try again or ask an admin to set a new password"; err.Error() != want {

@@ -33,15 +33,18 @@ type attempts struct {
 	count int
 	last  time.Time
 	next  time.Time // no attempt before
+	noted time.Time // when a refusal was last recorded
 }
 
 func newThrottle() *throttle { return &throttle{attempts: map[string]*attempts{}} }
+
+var errTooManyAttempts error = gatehouse.Errorf(gatehouse.Unauthenticated, "too many failed attempts; wait a minute and try again")
 
 // wait counts an attempt and returns when it may be made, or an error when that would take too long.
 func (t *throttle) wait(ctx context.Context, account, addr string) error {
 	delay := t.book(account, addr)
 	if delay > throttlePatience {
-		return gatehouse.Errorf(gatehouse.Unauthenticated, "too many failed attempts; wait a minute and try again")
+		return errTooManyAttempts
 	}
 	if delay <= 0 {
 		return nil
@@ -82,6 +85,20 @@ func (t *throttle) book(account, addr string) time.Duration {
 		a.next = at.Add(delay + pause(a.count, free))
 	}
 	return delay
+}
+
+// noteRefusal reports whether a refused attempt is to be recorded: unless one was in the last minute for each account and address
+// that made it wait too long.
+func (t *throttle) noteRefusal(account, addr string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, fresh := time.Now(), false
+	for key := range keysOf(account, addr) {
+		if a := t.attempts[key]; a != nil && a.next.Sub(at) > throttlePatience && at.Sub(a.noted) >= time.Minute {
+			a.noted, fresh = at, true
+		}
+	}
+	return fresh
 }
 
 // succeeded clears the account, and takes back what the attempt counted against the address. The address keeps its failures: one

@@ -131,17 +131,53 @@ func TestSignInIsThrottled(t *testing.T) {
 	s := newServer(t, nil)
 	s.user(t, "user@example.com", gatehouse.Viewer)
 	for range accountFree {
-		_, _, err := s.SignIn(t.Context(), "192.0.2.7", "user@example.com", "a wrong password")
+		_, _, err := s.SignIn(t.Context(), at("192.0.2.7"), "user@example.com", "a wrong password")
 		wantError(t, err, gatehouse.Unauthenticated, "wrong")
 	}
 	s.throttle.book("user@example.com", "192.0.2.8")
 	s.throttle.book("user@example.com", "192.0.2.8")
-	before := s.dump(t)
-	for _, email := range []string{"user@example.com", " USER@example.com"} {
-		_, _, err := s.SignIn(t.Context(), "192.0.2.9", email, password)
-		wantError(t, err, gatehouse.Unauthenticated, "too many failed attempts")
+	records := s.newRecords(t, func() {
+		for i, email := range []string{"user@example.com", " USER@example.com", "user@example.com"} {
+			_, _, err := s.SignIn(t.Context(), at(fmt.Sprint("198.51.100.", i)), email, password)
+			wantError(t, err, gatehouse.Unauthenticated, "too many failed attempts")
+		}
+	})
+	if len(records) != 1 || records[0].Action != gatehouse.SignInFailed || records[0].Details["reason"] != "throttled" || records[0].ObjectName != "user@example.com" {
+		t.Errorf("the flood is recorded as %+v, want one record", records)
 	}
-	if s.dump(t) != before {
-		t.Error("a refused attempt fills the audit log")
-	}
+}
+
+func TestThrottledAttemptsAreNotedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		th := newThrottle()
+		refused := func(account, addr string) bool {
+			t.Helper()
+			for th.book(account, addr) <= throttlePatience {
+			}
+			return th.noteRefusal(account, addr)
+		}
+		if !refused("a@example.com", "192.0.2.1") {
+			t.Error("the first is not noted")
+		}
+		for i := range 100 {
+			if refused("a@example.com", fmt.Sprint("192.0.2.", i)) {
+				t.Fatal("a flood on one account is noted again and again")
+			}
+		}
+		if !refused("b@example.com", "203.0.113.1") {
+			t.Error("another account is not noted")
+		}
+		for len(th.attempts) < 100 && th.book(fmt.Sprint(len(th.attempts)), "203.0.113.9") <= throttlePatience {
+		}
+		if !th.noteRefusal("c@example.com", "203.0.113.9") || th.noteRefusal("d@example.com", "203.0.113.9") {
+			t.Error("a flood from one address is not noted exactly once")
+		}
+		time.Sleep(time.Minute)
+		if !refused("a@example.com", "192.0.2.1") {
+			t.Error("after a minute, it is not noted again")
+		}
+		if th.noteRefusal("never@example.com", "233.252.0.1") {
+			t.Error("an attempt that was not refused is noted")
+		}
+	})
 }

@@ -80,3 +80,65 @@ func TestRevealingWithAnotherKeyIsExplained(t *testing.T) {
 	_, err = New(Config{Store: s.store, Sealer: other}).RevealToken(t.Context(), root, token.ID)
 	wantError(t, err, gatehouse.Unavailable, "put back the keyset file")
 }
+
+func TestSeveralTokensAreMadeAtOnceOrNone(t *testing.T) {
+	s := newServer(t, nil)
+	d := s.connect(t, "prod")
+	ctx := t.Context()
+	list := func(names ...string) (all []gatehouse.NewToken) {
+		for _, name := range names {
+			all = append(all, gatehouse.NewToken{Name: name, Access: gatehouse.Write, DeploymentID: "passed over"})
+		}
+		return all
+	}
+	var tokens []gatehouse.Token
+	var values []secret.Secret
+	records := s.newRecords(t, func() {
+		var err error
+		tokens, values, err = s.CreateTokens(ctx, editor, "prod", list("a", "b", "c"))
+		must(t, err)
+	})
+	if len(tokens) != 3 || len(values) != 3 || len(records) != 3 {
+		t.Fatalf("there are %d tokens, %d secrets, %d records", len(tokens), len(values), len(records))
+	}
+	for i, name := range []string{"a", "b", "c"} {
+		revealed, err := s.RevealToken(ctx, editor, tokens[i].ID)
+		if err != nil || revealed.Reveal() != values[i].Reveal() || tokens[i].Name != name || tokens[i].DeploymentID != d.ID || tokens[i].Mask != values[i].Mask() {
+			t.Errorf("token %d is %+v, %v", i, tokens[i], err)
+		}
+		if records[i].Action != gatehouse.TokenCreated || records[i].ObjectID != tokens[i].ID {
+			t.Errorf("recorded as %+v", records[i])
+		}
+	}
+
+	before := s.dump(t)
+	f := func(all []gatehouse.NewToken, code gatehouse.Code, field string, words ...string) {
+		t.Helper()
+		tokens, values, err := s.CreateTokens(ctx, editor, d.ID, all)
+		wantError(t, err, code, words...)
+		if gatehouse.ErrorField(err) != field || tokens != nil || values != nil {
+			t.Errorf("got field %q, %v", gatehouse.ErrorField(err), tokens)
+		}
+	}
+	f(nil, gatehouse.Invalid, "tokens", "send 1 to 1000")
+	f(make([]gatehouse.NewToken, 1001), gatehouse.Invalid, "tokens", "1001 tokens")
+	f(list("x", ""), gatehouse.Invalid, "name", "token 2 of the list", "empty")
+	f(list("x", "y", "a"), gatehouse.Conflict, "name", `token "a"`, "already")
+	f(list("x", "x"), gatehouse.Conflict, "name", `token "x"`)
+	if s.dump(t) != before {
+		t.Error("something is left behind")
+	}
+}
+
+func TestTheTenantIsKeptAsItWasSent(t *testing.T) {
+	s := newServer(t, nil)
+	_, err := s.ConnectDeployment(t.Context(), root, gatehouse.NewDeployment{
+		Name: "cluster", Type: gatehouse.Cluster, InsertURLs: []string{"http://in"}, SelectURLs: []string{"http://sel"}})
+	must(t, err)
+	tenant := gatehouse.Tenant{AccountID: 5, ProjectID: 7}
+	token, _, err := s.CreateToken(t.Context(), root, gatehouse.NewToken{DeploymentID: "cluster", Name: "t", Access: gatehouse.Read, Tenant: &tenant, TenantSent: "5:7 "})
+	must(t, err)
+	if got, err := s.Token(t.Context(), root, token.ID); err != nil || got.TenantSent != "5:7 " || *got.Tenant != tenant || !reflect.DeepEqual(got, token) {
+		t.Errorf("read back as %+v, %v", got, err)
+	}
+}

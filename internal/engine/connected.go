@@ -27,10 +27,12 @@ type part struct {
 }
 
 func partsOf(d gatehouse.Deployment) []part {
-	if d.Type == gatehouse.Cluster {
-		return []part{{"vminsert", d.InsertURLs}, {"vmselect", d.SelectURLs}}
+	if d.Type != gatehouse.Cluster {
+		return []part{{"VictoriaMetrics", d.URLs}}
 	}
-	return []part{{"VictoriaMetrics", d.URLs}}
+	all := []part{{"vminsert", d.InsertURLs}, {"vmselect", d.SelectURLs}}
+	// An imported cluster may have only one of them.
+	return slices.DeleteFunc(all, func(p part) bool { return len(p.urls) == 0 && len(d.InsertURLs)+len(d.SelectURLs) > 0 })
 }
 
 // connectedSpec is everything that decides whom to ask.
@@ -43,12 +45,14 @@ type connected struct {
 	http   *http.Client
 	parts  []part
 	states *reporter
+	meter  *meter
 }
 
 // run asks all URLs again and again until ctx is done. A deployment is Running when each part has a URL that answers; one that
 // does not is named either way.
 func (c *connected) run(ctx context.Context) {
 	c.states.report(ctx, gatehouse.Provisioning, "", "", nil)
+	c.measure(ctx)
 	running, bad := false, 0
 	version := ""
 	for ; ctx.Err() == nil; sleep(ctx, askEvery) {
@@ -115,12 +119,26 @@ var appVersionRe = regexp.MustCompile(`vm_app_version\{[^}]*short_version="(v[^"
 // version asks the first part's metrics page, which some operators close; then the version stays unknown.
 func (c *connected) version(ctx context.Context) string {
 	for _, url := range c.parts[0].urls {
-		page := strings.TrimSuffix(healthURL(url), "/health") + "/metrics"
-		if _, body, err := get(ctx, c.http, page, askTimeout, 1<<20); err == nil {
+		if _, body, err := get(ctx, c.http, metricsURL(url), askTimeout, 1<<20); err == nil {
 			if m := appVersionRe.FindSubmatch(body); m != nil {
 				return string(m[1])
 			}
 		}
 	}
 	return ""
+}
+
+// metricsURL is beside /health.
+func metricsURL(url string) string { return strings.TrimSuffix(healthURL(url), "/health") + "/metrics" }
+
+// measure follows the metrics of all URLs until ctx is done.
+func (c *connected) measure(ctx context.Context) {
+	var urls []string
+	for _, p := range c.parts {
+		urls = append(urls, p.urls...)
+	}
+	c.meter.forget(urls)
+	for _, url := range urls {
+		go c.meter.follow(ctx, c.http, url, metricsURL(url))
+	}
 }

@@ -5,6 +5,7 @@ package engine
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,6 +43,10 @@ type Endpoint struct {
 // String leaves the password out, so that an Endpoint may be logged.
 func (e Endpoint) String() string { return e.URL }
 
+func (e Endpoint) authorization() string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(e.Username+":"+e.Password))
+}
+
 // GoString does the same for %#v.
 func (e Endpoint) GoString() string { return e.URL }
 
@@ -65,12 +70,14 @@ type worker struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 	states *reporter
+	meter  *meter
 }
 
 // Why a worker ends. What it still has to report depends on it.
 var (
 	errStopping = errors.New("gatehouse stops")
 	errReplaced = errors.New("the deployment has changed")
+	errStopped  = errors.New("the deployment is stopped")
 	errGone     = errors.New("the deployment is deleted")
 )
 
@@ -106,28 +113,33 @@ func (s *Supervisor) Available() error {
 
 // Apply follows one change of the store: it sees to it that a created or changed deployment runs (managed) or is watched
 // (connected), and that a deleted one is stopped and its folder moved to the trash. It returns at once and may be told the same
-// thing twice. A running engine is restarted only when the change touches what it was started with. Deleting works for any ID:
+// thing twice. A running engine is restarted only when the change touches what it was started with. The data of a deployment that
+// is there again is taken back from the trash. Deleting works for any ID:
 // one that is not known here may still have a folder.
 func (s *Supervisor) Apply(c gatehouse.Change) {
 	switch {
+	case c.Deployment != nil && c.Deployment.Managed && c.Deployment.StoppedBy != "":
+		d := *c.Deployment
+		s.replace(d.ID, stoppedSpec(d), errStopped, func(ctx context.Context, w *worker) { s.keepStopped(ctx, d, w.states) })
 	case c.Deployment != nil && c.Deployment.Managed:
 		d := *c.Deployment
-		s.replace(d.ID, managedSpec(d), errReplaced, func(ctx context.Context, r *reporter) {
-			(&managed{Supervisor: s, d: d, states: r, dir: s.folder(d.ID)}).run(ctx)
+		s.replace(d.ID, managedSpec(d), errReplaced, func(ctx context.Context, w *worker) {
+			(&managed{Supervisor: s, d: d, states: w.states, meter: w.meter, dir: s.folder(d.ID)}).run(ctx)
 		})
+		s.setLimit(d)
 	case c.Deployment != nil:
 		d := *c.Deployment
-		s.replace(d.ID, connectedSpec(d), errReplaced, func(ctx context.Context, r *reporter) {
-			(&connected{http: clientFor(d.Upstream), parts: partsOf(d), states: r}).run(ctx)
+		s.replace(d.ID, connectedSpec(d), errReplaced, func(ctx context.Context, w *worker) {
+			(&connected{http: clientFor(d.Upstream), parts: partsOf(d), states: w.states, meter: w.meter}).run(ctx)
 		})
 	case c.GoneDeployment != "":
 		id := c.GoneDeployment
-		s.replace(id, specGone, errGone, func(ctx context.Context, _ *reporter) { s.discard(ctx, id) })
+		s.replace(id, specGone, errGone, func(ctx context.Context, _ *worker) { s.discard(ctx, id) })
 	}
 }
 
 // replace ends the deployment's worker, if it has one for another spec, and lets run follow when that has let go of its files.
-func (s *Supervisor) replace(id, spec string, why error, run func(context.Context, *reporter)) {
+func (s *Supervisor) replace(id, spec string, why error, run func(context.Context, *worker)) {
 	if !namesFolder(id) {
 		s.cfg.Log.Error("deployment ignored: its ID cannot name a folder", "deployment", id)
 		return
@@ -141,9 +153,9 @@ func (s *Supervisor) replace(id, spec string, why error, run func(context.Contex
 	w := &worker{spec: spec, done: make(chan struct{})}
 	if old != nil {
 		old.cancel(why)
-		w.states = old.states
+		w.states, w.meter = old.states, old.meter
 	} else {
-		w.states = &reporter{id: id, log: s.cfg.Log, tell: s.cfg.OnState}
+		w.states, w.meter = &reporter{id: id, log: s.cfg.Log, tell: s.cfg.OnState}, newMeter()
 	}
 	var ctx context.Context
 	ctx, w.cancel = context.WithCancelCause(context.Background())
@@ -153,8 +165,17 @@ func (s *Supervisor) replace(id, spec string, why error, run func(context.Contex
 		if old != nil {
 			<-old.done
 		}
-		run(ctx, w.states)
+		run(ctx, w)
 	}()
+}
+
+// setLimit passes on what may change while an engine runs.
+func (s *Supervisor) setLimit(d gatehouse.Deployment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.workers[d.ID]; w != nil {
+		w.meter.setLimit(d.StorageGB)
+	}
 }
 
 // Stop ends all engines in parallel and waits until they have written everything to disk. Those that have not when ctx is done

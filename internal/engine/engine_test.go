@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ const patience = 90 * time.Second
 const testID = "0b7c1b36-5f3a-4b52-9a53-2f6c8a6f1c11"
 
 func TestMain(m *testing.M) {
+	gatehouse.Tiers = slices.Concat(gatehouse.BuiltinTiers, tightTiers)
 	if dir := os.Getenv("ENGINE_TEST_SERVE"); dir != "" {
 		serveForTest(dir)
 	}
@@ -123,6 +125,14 @@ func (w *watched) seen() []event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]event(nil), w.events...)
+}
+
+// last is the newest event, or none.
+func (w *watched) last() event {
+	if all := w.seen(); len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return event{}
 }
 
 // await waits until the newest state has this status.

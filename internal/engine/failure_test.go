@@ -117,6 +117,10 @@ func TestDamagedDataIsExplainedAndKept(t *testing.T) {
 	if err != nil || len(parts) == 0 {
 		t.Fatalf("no list of parts: %v", err)
 	}
+	whole, err := os.ReadFile(parts[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(parts[0], []byte("junk"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +130,10 @@ func TestDamagedDataIsExplainedAndKept(t *testing.T) {
 	if content, err := os.ReadFile(parts[0]); err != nil || string(content) != "junk" {
 		t.Error("the damaged file was touched")
 	}
+	if err := os.WriteFile(parts[0], whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, gatehouse.Running)
 }
 
 func TestExplanationsHoldTheRemedy(t *testing.T) {

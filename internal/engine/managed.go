@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -16,6 +16,10 @@ const (
 	firstWait   = 500 * time.Millisecond // before the first restart; it doubles with each failure
 	mostWait    = 30 * time.Second
 	steadyAfter = time.Minute // an engine that ran this long starts over at firstWait
+
+	manyFailures = 3 // in a row are said to be so many
+
+	storageWarnPercent = 90
 
 	probeStarting = 100 * time.Millisecond
 	probeRunning  = 500 * time.Millisecond
@@ -35,6 +39,7 @@ type managed struct {
 	*Supervisor
 	d      gatehouse.Deployment
 	states *reporter
+	meter  *meter
 	dir    string
 }
 
@@ -42,7 +47,7 @@ type managed struct {
 // what is in its way (a full disk, a missing program) goes away without telling us.
 func (m *managed) run(ctx context.Context) {
 	m.states.report(ctx, gatehouse.Provisioning, "", "", nil)
-	wait := firstWait
+	wait, failures := firstWait, 0
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := m.serve(ctx)
@@ -50,9 +55,13 @@ func (m *managed) run(ctx context.Context) {
 			break
 		}
 		if time.Since(began) >= steadyAfter {
-			wait = firstWait
+			wait, failures = firstWait, 0
 		}
-		m.states.report(ctx, gatehouse.Failed, gatehouse.ErrorMessage(err), "", nil)
+		detail := gatehouse.ErrorMessage(err)
+		if failures++; failures >= manyFailures {
+			detail += fmt.Sprintf("; that was failure %d in a row, and Gatehouse goes on trying", failures)
+		}
+		m.states.report(ctx, gatehouse.Failed, detail, "", nil)
 		sleep(ctx, wait)
 		wait = min(2*wait, mostWait)
 	}
@@ -66,6 +75,9 @@ func (m *managed) serve(ctx context.Context) error {
 	program, err := m.findProgram()
 	if err != nil {
 		return err
+	}
+	if err := m.takeBack(m.d.ID); err != nil {
+		return explain("VictoriaMetrics cannot start", err.Error(), m.dir, program)
 	}
 	if err := os.MkdirAll(m.dir, 0o700); err != nil {
 		return explain("VictoriaMetrics cannot start", err.Error(), m.dir, program)
@@ -110,11 +122,13 @@ func (m *managed) watch(ctx context.Context, p *process) error {
 				continue
 			}
 			ready, every = true, probeRunning
+			stop := m.measure(ctx, p)
+			defer stop()
 		}
 		switch {
 		case err == nil:
 			lastGood, p.served = time.Now(), true
-			m.states.report(ctx, gatehouse.Running, diskWarning(m.dir), p.version, &p.endpoint)
+			m.reportServing(ctx, p)
 		case !ready && time.Since(began) >= slowStart:
 			m.states.report(ctx, gatehouse.Provisioning, "VictoriaMetrics is still opening its data; "+logPath(m.dir)+" shows how far it is", p.version, nil)
 		case ready && time.Since(lastGood) >= hungAfter:
@@ -124,8 +138,26 @@ func (m *managed) watch(ctx context.Context, p *process) error {
 	}
 }
 
-// diskWarning explains why a running engine refuses samples, or is "".
-func diskWarning(dir string) string {
+// measure follows the engine's metrics until stop is called.
+func (m *managed) measure(ctx context.Context, p *process) (stop func()) {
+	ctx, stop = context.WithCancel(ctx)
+	client := &http.Client{Transport: authorized{m.http.Transport, p.endpoint.authorization()}, CheckRedirect: m.http.CheckRedirect}
+	go m.meter.follow(ctx, client, "", p.endpoint.URL+"/metrics")
+	return stop
+}
+
+// reportServing tells of an engine that answers. When its disk is full it has failed in what matters most, and still has an endpoint:
+// queries work.
+func (m *managed) reportServing(ctx context.Context, p *process) {
+	status, detail := gatehouse.Running, m.storageWarning()
+	if full := fullDisk(m.dir); full != "" {
+		status, detail = gatehouse.Failed, full
+	}
+	m.states.report(ctx, status, detail, p.version, &p.endpoint)
+}
+
+// fullDisk explains why a running engine refuses samples, or is "".
+func fullDisk(dir string) string {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(dir, &fs); err != nil || uint64(fs.Bavail)*uint64(fs.Bsize) >= minFreeDiskBytes {
 		return ""
@@ -133,30 +165,16 @@ func diskWarning(dir string) string {
 	return fmt.Sprintf("VictoriaMetrics takes no new samples, as the disk of %s has less than %d MB free; free some space. Queries still work", dir, minFreeDiskBytes/1_000_000)
 }
 
-// discard moves the folder of a deleted deployment to the trash, where an operator may still take the data back.
-func (s *Supervisor) discard(ctx context.Context, id string) {
-	dir := s.folder(id)
-	if _, err := os.Stat(dir); err != nil {
-		return // connected, or never started
+// storageWarning is said from 90 % of the storage limit on. The engine itself knows no such limit, so writes go on beyond it, until
+// the disk is full: losing samples of one deployment would be worse than its taking more of the disk than it was given.
+func (m *managed) storageWarning() string {
+	used, limitGB := m.meter.storage()
+	if limitGB == 0 || !used.Known {
+		return ""
 	}
-	unlock, err := lockFolder(dir)
-	if err != nil {
-		s.cfg.Log.Info("the data of a deleted deployment stays where it is", "deployment", id, "reason", err)
-		return
+	percent := int(used.Value / float64(limitGB<<30) * 100)
+	if percent < storageWarnPercent {
+		return ""
 	}
-	defer unlock()
-	if err := endLeftover(ctx, dir, s.cfg.Log); err != nil {
-		s.cfg.Log.Error("the data of a deleted deployment stays where it is", "deployment", id, "error", err)
-		return
-	}
-	trash := filepath.Join(s.cfg.DataDir, "trash")
-	target := filepath.Join(trash, id+"-"+time.Now().UTC().Format("20060102T150405Z"))
-	if err = os.MkdirAll(trash, 0o700); err == nil {
-		err = os.Rename(dir, target)
-	}
-	if err != nil {
-		s.cfg.Log.Error("the data of a deleted deployment stays where it is", "deployment", id, "error", err)
-		return
-	}
-	s.cfg.Log.Info("moved the data of a deleted deployment to the trash; delete it there to free the space", "deployment", id, "folder", target)
+	return fmt.Sprintf("it uses %d %% of its storage of %d GB; raise the storage, or shorten the retention. Gatehouse does not stop writes at the limit", percent, limitGB)
 }

@@ -40,7 +40,7 @@ func (m *managed) start(ctx context.Context, program string) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find a free port: %w", err)
 	}
-	flags, err := engineFlags(m.d, m.dir, port)
+	flags, err := engineFlags(m.d, m.dir, port, m.memory())
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,11 @@ func (m *managed) start(ctx context.Context, program string) (*process, error) {
 // end asks the engine to end, waits until it has written its data, and kills it only when patience or Stop's deadline has run out.
 func (m *managed) end(ctx context.Context, p *process) {
 	if !p.hasEnded() {
-		if errors.Is(context.Cause(ctx), errReplaced) {
+		switch context.Cause(ctx) {
+		case errReplaced:
 			m.states.report(ctx, gatehouse.Provisioning, "", "", nil)
+		case errStopped:
+			m.states.report(ctx, gatehouse.Stopped, "VictoriaMetrics writes its data to disk and ends", p.version, nil)
 		}
 		p.ask()
 		select {

@@ -50,6 +50,15 @@ func programIn(dir string) string {
 	return ""
 }
 
+// Version is that of the program that managed deployments will run when they start, or "" when there is none or it does not tell.
+func (s *Supervisor) Version() string {
+	path, err := s.findProgram()
+	if err != nil {
+		return ""
+	}
+	return programVersion(context.Background(), path)
+}
+
 var versionRe = regexp.MustCompile(`v\d+\.\d+\.\d+`)
 
 // programVersion gives the version of a victoria-metrics program, such as "v1.151.0", or "" when it does not tell. Releases print

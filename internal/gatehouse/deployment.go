@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +56,15 @@ type Deployment struct {
 	SelectURLs []string // connected cluster: vmselect
 	Tier       string   // name of a Tier, or empty for no limits
 	Retention  Retention
+	// The settings below are kept for the management API; see Settings.
+	Provider          string // as it was sent: one of Providers
+	Region            string
+	StorageGB         uint64
+	Deduplication     Deduplication
+	MaintenanceWindow string
+	Flags             Flags
+	// StoppedBy is who has stopped a managed deployment, or empty: then it runs.
+	StoppedBy string
 	// MaxConcurrentRequests is the limit per token.
 	MaxConcurrentRequests int
 	CreatedAt             time.Time
@@ -70,6 +80,14 @@ type Deployment struct {
 // Connected reports whether the deployment runs elsewhere.
 func (d Deployment) Connected() bool { return !d.Managed }
 
+// Settings gives what may be changed of d.
+func (d Deployment) Settings() Settings {
+	return Settings{
+		Name: d.Name, Tier: d.Tier, Retention: d.Retention, StorageGB: d.StorageGB, Deduplication: d.Deduplication,
+		MaintenanceWindow: d.MaintenanceWindow, Flags: d.Flags,
+	}
+}
+
 // NewDeployment is the input from which a deployment is made.
 type NewDeployment struct {
 	Name                  string
@@ -81,6 +99,19 @@ type NewDeployment struct {
 	Retention             Retention // managed only
 	MaxConcurrentRequests int       // 0 takes the tier's, or the default
 	Upstream              Upstream  // connected only
+
+	// Managed only; zero values take the defaults.
+	Provider          string
+	Region            string
+	StorageGB         uint64
+	Deduplication     Deduplication
+	MaintenanceWindow string
+}
+
+func (n NewDeployment) settings() Settings {
+	return Settings{
+		Name: n.Name, Tier: n.Tier, Retention: n.Retention, StorageGB: n.StorageGB, Deduplication: n.Deduplication, MaintenanceWindow: n.MaintenanceWindow,
+	}
 }
 
 // CheckManaged validates n as a deployment that Gatehouse runs itself.
@@ -97,12 +128,13 @@ func (n NewDeployment) CheckManaged() error {
 	if !n.Upstream.IsZero() {
 		return InvalidField("upstream_username", "a managed deployment needs no credential; Gatehouse makes its own")
 	}
-	if n.Tier != "" {
-		if _, ok := TierByName(n.Tier); !ok {
-			return InvalidField("tier", "the tier %q is unknown; choose one of %s", shorten(n.Tier), strings.Join(tierNames(), ", "))
-		}
+	if n.Provider != "" && !slices.Contains(Providers, n.Provider) {
+		return InvalidField("provider", "the provider %q is unknown; choose one of %s", shorten(n.Provider), strings.Join(Providers, ", "))
 	}
-	return n.Retention.check()
+	if n.Region != "" && !slices.Contains(Regions, n.Region) {
+		return InvalidField("region", "the region %q is unknown; choose one of %s", shorten(n.Region), strings.Join(Regions, ", "))
+	}
+	return n.settings().Check(n.Type)
 }
 
 // CheckConnected validates n as a deployment that runs elsewhere.

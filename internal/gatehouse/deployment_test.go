@@ -136,7 +136,11 @@ func TestCheckManaged(t *testing.T) {
 	}
 	f(NewDeployment{Name: "a", Type: SingleNode}, "")
 	for _, tier := range Tiers {
-		f(NewDeployment{Name: "a", Type: SingleNode, Tier: tier.Name, Retention: Retention{Value: 6, Unit: "m"}}, "")
+		badField := ""
+		if tier.Type == Cluster {
+			badField = "tier"
+		}
+		f(NewDeployment{Name: "a", Type: SingleNode, Tier: tier.Name, Retention: Retention{Value: 6, Unit: "m"}}, badField)
 	}
 	f(NewDeployment{Type: SingleNode}, "name")
 	f(NewDeployment{Name: "a"}, "type")

@@ -31,6 +31,24 @@ func ParseRetention(s string) (Retention, error) {
 	return r, r.check()
 }
 
+// orDefault gives the retention that the zero one stands for.
+func (r Retention) orDefault() Retention {
+	if r == (Retention{}) {
+		return DefaultRetention
+	}
+	return r
+}
+
+// EngineValue is the retention as -retentionPeriod takes it. VictoriaMetrics reads a bare number as months, and "m" as minutes.
+func (r Retention) EngineValue() string {
+	r = r.orDefault()
+	n := strconv.FormatUint(uint64(r.Value), 10)
+	if r.Unit == "m" {
+		return n
+	}
+	return n + "d"
+}
+
 func (r Retention) check() error {
 	if r == (Retention{}) {
 		return nil

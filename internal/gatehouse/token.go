@@ -12,6 +12,7 @@ type Token struct {
 	Name         string
 	Access       Access
 	Tenant       *Tenant // nil: any tenant
+	TenantSent   string  // the tenant as the management API received it, where it is spelled otherwise; the API echoes it
 	Mask         string  // the secret's first four random characters, all that lists ever show
 	CreatedAt    time.Time
 	CreatedBy    string // email of the person, or "command line"
@@ -33,6 +34,7 @@ type NewToken struct {
 	Name         string
 	Access       Access
 	Tenant       *Tenant
+	TenantSent   string // see Token
 }
 
 // Check validates n for a deployment of type t.

@@ -2,62 +2,46 @@ package gatehouse
 
 import (
 	"net/mail"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// Role is what a user may do, as in VictoriaMetrics Cloud.
-type Role string
-
-const (
-	Admin  Role = "admin"  // everything
-	Editor Role = "editor" // deployments and tokens
-	Viewer Role = "viewer" // looks, never sees or copies a secret
-)
-
-// ParseRole reads "admin", "editor" or "viewer".
-func ParseRole(s string) (Role, error) {
-	switch r := Role(s); r {
-	case Admin, Editor, Viewer:
-		return r, nil
-	}
-	return "", InvalidField("role", "the role %q is unknown; choose admin, editor or viewer", shorten(s))
-}
-
-// Right is one thing that control asks a role for.
-type Right string
-
-const (
-	ViewDeployments   Right = "view deployments"
-	ChangeDeployments Right = "create, connect or delete deployments"
-	ViewTokens        Right = "list access tokens"
-	ChangeTokens      Right = "generate or delete access tokens"
-	RevealTokens      Right = "see or copy a secret"
-	ManageUsers       Right = "manage users"
-	ManageServer      Right = "back up or restore"
-)
-
-// Can reports whether the role carries the right.
-func (r Role) Can(right Right) bool {
-	switch r {
-	case Admin:
-		return true
-	case Editor:
-		return right != ManageUsers && right != ManageServer
-	case Viewer:
-		return right == ViewDeployments
-	}
-	return false
-}
-
 // User is a person who may sign in to the console.
 type User struct {
-	ID        string // UUID
-	Email     string // lower case
-	Role      Role
-	Disabled  bool
+	ID         string // UUID
+	Email      string // lower case
+	Role       Role
+	Disabled   bool
+	Invited    bool // has no password yet, and has never signed in otherwise
+	External   bool // signs in through the identity provider, which decides the role
+	CreatedAt  time.Time
+	LastSignIn time.Time // zero: never
+}
+
+// Session is one place where a user is signed in.
+type Session struct {
+	ID        string // UUID; not what the cookie holds
 	CreatedAt time.Time
+	SeenAt    time.Time
+	Addr      string // client address at sign-in
+	UserAgent string // at sign-in, cut to 200 bytes
+	Current   bool   // the one that asks
+}
+
+// Identity is a person as an identity provider vouches for them.
+type Identity struct {
+	Issuer  string
+	Subject string // unique within the issuer, and never given to another person
+	Email   string
+	Role    Role
+}
+
+// Client is from where a person signs in.
+type Client struct {
+	Addr      string // without port
+	UserAgent string
 }
 
 // MinPasswordLength is the least length of a password in characters.
@@ -70,11 +54,18 @@ const mostPasswordLength = 1000
 func CheckPassword(password string) error {
 	switch n := utf8.RuneCountInString(password); {
 	case n < MinPasswordLength:
-		return InvalidField("password", "the password has %d characters; choose at least %d", n, MinPasswordLength)
+		return InvalidField("password", "the password has %s; choose at least %d", characters(n), MinPasswordLength)
 	case n > mostPasswordLength:
-		return InvalidField("password", "the password has %d characters; choose at most %d", n, mostPasswordLength)
+		return InvalidField("password", "the password has %s; choose at most %d", characters(n), mostPasswordLength)
 	}
 	return nil
+}
+
+func characters(n int) string {
+	if n == 1 {
+		return "1 character"
+	}
+	return strconv.Itoa(n) + " characters"
 }
 
 // ParseEmail checks an email address and gives its lower-case form, by which users are told apart.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -19,13 +20,20 @@ import (
 const KeysetFile = "keyset.json"
 
 // Sealer seals secrets for the database and opens them again, so that a stolen database file alone gives no secret. The key lives
-// outside the database, in a file that only its owner may read.
-type Sealer struct{ aead tink.AEAD }
+// outside the database, in a file that only its owner may read. When another process changes the file, the Sealer follows.
+type Sealer struct {
+	path string
+
+	mu     sync.Mutex
+	file   fs.FileInfo // of the file that was read
+	handle *keyset.Handle
+	aead   tink.AEAD
+}
 
 // Seal encrypts s. The result opens only with the same row, the ID of what the secret belongs to: a sealed secret copied into
 // another row is worthless there.
 func (s *Sealer) Seal(secret Secret, row string) ([]byte, error) {
-	sealed, err := s.aead.Encrypt([]byte(secret.Reveal()), []byte(row))
+	sealed, err := s.current().Encrypt([]byte(secret.Reveal()), []byte(row))
 	if err != nil {
 		return nil, fmt.Errorf("seal a secret: %w", err)
 	}
@@ -34,12 +42,25 @@ func (s *Sealer) Seal(secret Secret, row string) ([]byte, error) {
 
 // Open decrypts what Seal made for the same row.
 func (s *Sealer) Open(sealed []byte, row string) (Secret, error) {
-	value, err := s.aead.Decrypt(sealed, []byte(row))
+	value, err := s.current().Decrypt(sealed, []byte(row))
 	if err != nil {
 		return Secret{}, gatehouse.Errorf(gatehouse.Unavailable,
 			"the secret cannot be opened with this keyset; put back the keyset file that was in use when it was made, or delete the token and generate a new one").WithCause(err)
 	}
 	return From(string(value)), nil
+}
+
+// current gives the key as the file has it now. Where the file is away or damaged, the key that was read from it goes on to serve.
+func (s *Sealer) current() tink.AEAD {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info, err := os.Stat(s.path)
+	if err == nil && (!os.SameFile(info, s.file) || !info.ModTime().Equal(s.file.ModTime()) || info.Size() != s.file.Size()) {
+		if read, err := LoadSealer(s.path); err == nil {
+			s.file, s.handle, s.aead = read.file, read.handle, read.aead
+		}
+	}
+	return s.aead
 }
 
 // LoadSealer reads the key from path. A missing file is fs.ErrNotExist.
@@ -65,7 +86,7 @@ func LoadSealer(path string) (*Sealer, error) {
 	if err != nil {
 		return nil, unusable(path, err)
 	}
-	return &Sealer{primitive}, nil
+	return &Sealer{path: path, file: info, handle: handle, aead: primitive}, nil
 }
 
 func unusable(path string, err error) error {
@@ -85,22 +106,78 @@ func CreateSealer(path string) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a sealing key: %w", err)
 	}
+	err = writeKeyset(path, handle, func(from, to string) error {
+		if err := os.Link(from, to); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return LoadSealer(path)
+}
+
+// AddKey makes a new key, with which Seal works from now on in all processes. What is sealed with the old keys still opens.
+func (s *Sealer) AddKey() error {
+	manager := keyset.NewManagerFromHandle(s.keys())
+	id, err := manager.Add(aead.AES256GCMKeyTemplate())
+	if err == nil {
+		err = manager.SetPrimary(id)
+	}
+	return s.replace(manager, err)
+}
+
+// DropOldKeys forgets all keys but the one with which Seal works. What is sealed with another one never opens again.
+func (s *Sealer) DropOldKeys() error {
+	keys := s.keys()
+	manager := keyset.NewManagerFromHandle(keys)
+	primary, err := keys.Primary()
+	for i := 0; err == nil && i < keys.Len(); i++ {
+		var entry *keyset.Entry
+		if entry, err = keys.Entry(i); err == nil && entry.KeyID() != primary.KeyID() {
+			err = manager.Delete(entry.KeyID())
+		}
+	}
+	return s.replace(manager, err)
+}
+
+func (s *Sealer) keys() *keyset.Handle {
+	s.current()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.handle
+}
+
+func (s *Sealer) replace(manager *keyset.Manager, err error) error {
+	if err != nil {
+		return fmt.Errorf("change the sealing key: %w", err)
+	}
+	handle, err := manager.Handle()
+	if err != nil {
+		return fmt.Errorf("change the sealing key: %w", err)
+	}
+	return writeKeyset(s.path, handle, os.Rename)
+}
+
+// writeKeyset writes a whole file beside path, and then has put give it its name.
+func writeKeyset(path string, handle *keyset.Handle, put func(from, to string) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".keyset-*") // mode 0600
 	if err != nil {
-		return nil, unwritable(path, err)
+		return unwritable(path, err)
 	}
 	defer os.Remove(tmp.Name())
 	err = insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(tmp))
 	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return nil, unwritable(path, err)
+		return unwritable(path, err)
 	}
-	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, unwritable(path, err)
+	if err := put(tmp.Name(), path); err != nil {
+		return unwritable(path, err)
 	}
 	if err := syncDir(filepath.Dir(path)); err != nil {
-		return nil, unwritable(path, err)
+		return unwritable(path, err)
 	}
-	return LoadSealer(path)
+	return nil
 }
 
 // syncDir makes a new file name survive a power cut: secrets sealed with a key that is gone are lost.

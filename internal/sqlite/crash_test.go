@@ -64,6 +64,9 @@ func TestKilledWriterLosesNothingThatItConfirmed(t *testing.T) {
 		if result := column(t, s, `PRAGMA integrity_check`); len(result) != 1 || result[0] != "ok" {
 			t.Errorf("integrity check: %v", result)
 		}
+		if _, records, err := s.VerifyAudit(t.Context(), gatehouse.AuditHead{}); err != nil || records < len(confirmed) {
+			t.Errorf("the audit log has %d whole records: %v", records, err)
+		}
 		for _, id := range confirmed {
 			if _, err := s.Token(t.Context(), id); err != nil {
 				t.Errorf("the confirmed token %s is lost: %v", id, err)
@@ -99,6 +102,9 @@ func wantWhole(t *testing.T, s *Store, refused gatehouse.StoredToken) {
 	t.Helper()
 	if result := column(t, s, `PRAGMA integrity_check`); len(result) != 1 || result[0] != "ok" {
 		t.Errorf("integrity check: %v", result)
+	}
+	if _, _, err := s.VerifyAudit(t.Context(), gatehouse.AuditHead{}); err != nil {
+		t.Error(err)
 	}
 	_, err := s.Token(t.Context(), refused.ID)
 	wantError(t, err, gatehouse.NotFound)

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"gatehouse/internal/gatehouse"
 )
 
-const deploymentColumns = `id, name, type, managed, urls, insert_urls, select_urls, tier, retention, max_concurrent_requests, upstream, created_at, created_by`
+const deploymentColumns = `id, name, type, managed, urls, insert_urls, select_urls, tier, retention, max_concurrent_requests, upstream, created_at, created_by,
+	provider, region, storage_gb, deduplication_value, deduplication_unit, maintenance_window, flags, stopped_by`
 
 // CreateDeployment stores a deployment together with its default access token.
 func (s *Store) CreateDeployment(ctx context.Context, d gatehouse.Deployment, token gatehouse.StoredToken, events ...gatehouse.AuditEvent) error {
@@ -23,10 +25,41 @@ func (s *Store) CreateDeployment(ctx context.Context, d gatehouse.Deployment, to
 }
 
 func insertDeployment(ctx context.Context, tx *sql.Tx, d gatehouse.Deployment) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO deployments (`+deploymentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO deployments (`+deploymentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		d.ID, d.Name, d.Type, d.Managed, list(d.URLs), list(d.InsertURLs), list(d.SelectURLs), d.Tier, d.Retention.String(),
-		d.MaxConcurrentRequests, d.SealedUpstream, micros(d.CreatedAt), d.CreatedBy)
+		d.MaxConcurrentRequests, d.SealedUpstream, micros(d.CreatedAt), d.CreatedBy,
+		d.Provider, d.Region, d.StorageGB, d.Deduplication.Value, d.Deduplication.Unit, d.MaintenanceWindow, flagsText(d.Flags), d.StoppedBy)
 	return err
+}
+
+// UpdateDeployment stores what change makes of a deployment: its settings, the limit of requests, and who has stopped it. change sees the deployment as
+// it is within the transaction and makes the event. Where it changes nothing, only that is recorded.
+func (s *Store) UpdateDeployment(ctx context.Context, id string, change func(*gatehouse.Deployment) (gatehouse.AuditEvent, error)) error {
+	events := make([]gatehouse.AuditEvent, 1) // written after the function below, which fills it in
+	return s.change(ctx, func(tx *sql.Tx) error {
+		d, err := scanDeployment(tx.QueryRowContext(ctx, `SELECT `+deploymentColumns+` FROM deployments WHERE id = ?`, id))
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return noSuchDeployment()
+		case err != nil:
+			return gatehouse.Errorf(gatehouse.Conflict, "the deployment's row in the database is damaged; delete the deployment and make it again").WithCause(err)
+		}
+		before := d
+		if events[0], err = change(&d); err != nil || reflect.DeepEqual(before, d) {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
+			UPDATE deployments SET name = ?, tier = ?, retention = ?, max_concurrent_requests = ?, storage_gb = ?,
+				deduplication_value = ?, deduplication_unit = ?, maintenance_window = ?, flags = ?, stopped_by = ? WHERE id = ?`,
+			d.Name, d.Tier, d.Retention.String(), d.MaxConcurrentRequests, d.StorageGB,
+			d.Deduplication.Value, d.Deduplication.Unit, d.MaintenanceWindow, flagsText(d.Flags), d.StoppedBy, id)
+		return err
+	}, events...)
+}
+
+func flagsText(f gatehouse.Flags) string {
+	text, _ := json.Marshal(f) // strings always marshal
+	return string(text)
 }
 
 const selectDeployment = `
@@ -73,9 +106,13 @@ func (s *Store) FindDeployment(ctx context.Context, idOrName string) (gatehouse.
 	row := s.read.QueryRowContext(ctx, selectDeployment+`WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC LIMIT 1`, idOrName)
 	d, err := scanDeploymentAndState(row)
 	if errors.Is(err, sql.ErrNoRows) {
-		return d, gatehouse.Errorf(gatehouse.NotFound, "there is no deployment with this name or ID; list the deployments to see what there is")
+		return d, noSuchDeployment()
 	}
 	return d, explain(err)
+}
+
+func noSuchDeployment() error {
+	return gatehouse.Errorf(gatehouse.NotFound, "there is no deployment with this name or ID; list the deployments to see what there is")
 }
 
 // EverHadDeployment reports whether there is or ever was a deployment.
@@ -84,15 +121,18 @@ func (s *Store) EverHadDeployment(ctx context.Context) (had bool, err error) {
 	return had, explain(err)
 }
 
-// WasDeleted reports whether a deployment of this ID was deleted here, by the audit log.
+// WasDeleted reports whether a deployment of this ID was deleted here.
 func (s *Store) WasDeleted(ctx context.Context, id string) (deleted bool, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM audit WHERE action = ? AND object_id = ?)`, gatehouse.DeploymentDeleted, id).Scan(&deleted)
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM marks WHERE name = 'deleted_deployment ' || ?)`, id).Scan(&deleted)
 	return deleted, explain(err)
 }
 
-// DeleteDeployment removes a deployment with all its tokens.
+// DeleteDeployment removes a deployment with all its tokens. A managed one goes to the trash.
 func (s *Store) DeleteDeployment(ctx context.Context, id string, event gatehouse.AuditEvent) error {
 	return s.change(ctx, func(tx *sql.Tx) error {
+		if err := putInTrash(ctx, tx, id, event); err != nil {
+			return err
+		}
 		result, err := tx.ExecContext(ctx, `DELETE FROM deployments WHERE id = ?`, id)
 		return exactlyOne(result, err, "deployment")
 	}, event)
@@ -115,11 +155,12 @@ type scanner interface{ Scan(...any) error }
 
 func scanDeployment(row scanner, more ...any) (gatehouse.Deployment, error) {
 	var d gatehouse.Deployment
-	var urls, insertURLs, selectURLs []byte
+	var urls, insertURLs, selectURLs, flags []byte
 	var retention string
 	var createdAt int64
 	err := row.Scan(append([]any{&d.ID, &d.Name, &d.Type, &d.Managed, &urls, &insertURLs, &selectURLs, &d.Tier, &retention,
-		&d.MaxConcurrentRequests, &d.SealedUpstream, &createdAt, &d.CreatedBy}, more...)...)
+		&d.MaxConcurrentRequests, &d.SealedUpstream, &createdAt, &d.CreatedBy,
+		&d.Provider, &d.Region, &d.StorageGB, &d.Deduplication.Value, &d.Deduplication.Unit, &d.MaintenanceWindow, &flags, &d.StoppedBy}, more...)...)
 	if err != nil {
 		return d, err
 	}
@@ -129,6 +170,9 @@ func scanDeployment(row scanner, more ...any) (gatehouse.Deployment, error) {
 	}
 	if d.Retention, err = gatehouse.ParseRetention(retention); err != nil {
 		return d, err
+	}
+	if err := json.Unmarshal(flags, &d.Flags); err != nil {
+		return d, fmt.Errorf("read the flags: %w", err)
 	}
 	return d, errors.Join(parseList(urls, &d.URLs), parseList(insertURLs, &d.InsertURLs), parseList(selectURLs, &d.SelectURLs))
 }

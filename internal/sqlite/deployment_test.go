@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -133,5 +134,77 @@ func TestStateIsKeptApartFromTheDeployment(t *testing.T) {
 	}
 	if n := count(t, s.read, `SELECT count(*) FROM audit`); n != records {
 		t.Error("a state counts as an audited change")
+	}
+}
+
+func TestUpdatedDeploymentComesBackAsItWasMade(t *testing.T) {
+	s := newStore(t)
+	d := deployment("prod")
+	d.Managed, d.URLs, d.Provider, d.Region, d.StorageGB = true, nil, "aws", "local", 10
+	must(t, s.CreateDeployment(t.Context(), d, token(d.ID, "default")))
+	addDeployment(t, s, "taken")
+	want := d
+	want.Name, want.Tier, want.Retention, want.MaxConcurrentRequests = "renamed", "small", gatehouse.Retention{Value: 6, Unit: "m"}, 200
+	want.StorageGB, want.Deduplication, want.MaintenanceWindow = 16<<10, gatehouse.Deduplication{Value: 4_000_000_000, Unit: "ms"}, "Sat-Sun 3-4am"
+	want.Flags = gatehouse.Flags{Single: []string{"-a=b c", `-d="`}}
+	seq, err := s.Changes(t.Context(), 0, func(gatehouse.Change) {})
+	must(t, err)
+	update := func(id string, change func(*gatehouse.Deployment) error) error {
+		return s.UpdateDeployment(t.Context(), id, func(stored *gatehouse.Deployment) (gatehouse.AuditEvent, error) {
+			return event(gatehouse.DeploymentChanged, id), change(stored)
+		})
+	}
+	must(t, update(d.ID, func(stored *gatehouse.Deployment) error {
+		if !reflect.DeepEqual(*stored, d) {
+			t.Errorf("seen as %+v, want %+v", *stored, d)
+		}
+		*stored = want
+		return nil
+	}))
+	if got, err := s.FindDeployment(t.Context(), d.ID); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read back as %+v, %v; want %+v", got, err, want)
+	}
+	changes := 0
+	seq, err = s.Changes(t.Context(), seq, func(c gatehouse.Change) {
+		changes++
+		if c.Deployment == nil || c.Deployment.MaxConcurrentRequests != 200 {
+			t.Errorf("the access table learns of %+v", c)
+		}
+	})
+	if err != nil || changes != 1 {
+		t.Errorf("the access table learns of %d changes, %v", changes, err)
+	}
+
+	must(t, update(d.ID, func(*gatehouse.Deployment) error { return nil }))
+	if after, err := s.Changes(t.Context(), seq, func(gatehouse.Change) {}); err != nil || after != seq {
+		t.Errorf("an update to the same is news for the access table: %v", err)
+	}
+	if n := count(t, s.read, `SELECT count(*) FROM audit WHERE action = ?`, gatehouse.DeploymentChanged); n != 2 {
+		t.Errorf("there are %d records of 2 updates", n)
+	}
+
+	before := dump(t, s)
+	no := errors.New("no")
+	if err := update(d.ID, func(d *gatehouse.Deployment) error { d.Name = "x"; return no }); !errors.Is(err, no) {
+		t.Errorf("got %v", err)
+	}
+	wantError(t, update(d.ID, func(d *gatehouse.Deployment) error { d.Name = "taken"; return nil }), gatehouse.Conflict, "name")
+	wantError(t, update("gone", func(*gatehouse.Deployment) error { return nil }), gatehouse.NotFound, "no deployment")
+	if dump(t, s) != before {
+		t.Error("a refused update left something behind")
+	}
+}
+
+func TestADamagedDeploymentIsNotUpdated(t *testing.T) {
+	s := newStore(t)
+	d, _ := addDeployment(t, s, "prod")
+	run(t, s, `UPDATE deployments SET flags = 'x' WHERE id = ?`, d.ID)
+	err := s.UpdateDeployment(t.Context(), d.ID, func(*gatehouse.Deployment) (gatehouse.AuditEvent, error) {
+		t.Error("change is called with what could not be read")
+		return gatehouse.AuditEvent{}, nil
+	})
+	wantError(t, err, gatehouse.Conflict, "damaged", "make it again")
+	if got, err := s.FindDeployment(t.Context(), d.ID); err != nil || got.State.Status != gatehouse.Failed {
+		t.Errorf("read as %+v, %v", got.State, err)
 	}
 }

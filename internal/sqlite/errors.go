@@ -54,6 +54,8 @@ func explainConstraint(e sqlite3.Error) error {
 		return taken("name", "a deployment with this name exists already; choose another name")
 	case strings.Contains(text, "tokens.deployment_id, tokens.name"):
 		return taken("name", "the deployment has a token with this name already; choose another name")
+	case strings.Contains(text, "api_keys.name"):
+		return taken("name", "an API key with this name exists already; choose another name")
 	case strings.Contains(text, "tokens.hash"):
 		return taken("", "this secret belongs to another token already")
 	case strings.Contains(text, "users.email"):

@@ -4,8 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
 
 	"gatehouse/internal/gatehouse"
 )
@@ -19,12 +23,22 @@ var migrations embed.FS
 // migrate runs the migrations that the file has not seen, each in its own transaction. user_version counts those that ran.
 // Migrations are never edited once released.
 func migrate(ctx context.Context, db *sql.DB, path string) error {
+	patience := time.Now().Add(busyTimeout)
 	for {
 		done, err := migrateNext(ctx, db, path)
-		if done || err != nil {
+		switch {
+		case isBusy(err) && time.Now().Before(patience):
+			// Processes that make a database together meet at its switch to WAL, for which SQLite does not wait.
+			time.Sleep(10 * time.Millisecond)
+		case done || err != nil:
 			return err
 		}
 	}
+}
+
+func isBusy(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.Code == sqlite3.ErrBusy
 }
 
 // migrateNext runs one migration. It looks at the version inside the transaction, since another process may migrate as well.

@@ -54,6 +54,9 @@ func Open(ctx context.Context, path string) (*Store, error) {
 // settings stand in the DSN, so that each connection of a pool has them.
 const settings = "_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_busy_timeout=5000"
 
+// busyTimeout is the one in the settings.
+const busyTimeout = 5 * time.Second
+
 func open(path string, connections int, settings string) *sql.DB {
 	db, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+settings)
 	if err != nil {
@@ -160,9 +163,13 @@ func exactlyOne(result sql.Result, err error, what string) error {
 	}
 	n, err := result.RowsAffected()
 	if err == nil && n == 0 {
-		return gatehouse.Errorf(gatehouse.NotFound, "there is no such %s; it may have been deleted", what)
+		return noSuch(what)
 	}
 	return err
+}
+
+func noSuch(what string) error {
+	return gatehouse.Errorf(gatehouse.NotFound, "there is no such %s; it may have been deleted", what)
 }
 
 func micros(t time.Time) int64     { return t.UnixMicro() }

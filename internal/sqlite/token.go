@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 
 	"gatehouse/internal/gatehouse"
@@ -19,11 +20,22 @@ func (s *Store) CreateTokens(ctx context.Context, tokens []gatehouse.StoredToken
 	return s.change(ctx, func(tx *sql.Tx) error {
 		for _, t := range tokens {
 			if err := insertToken(ctx, tx, t); err != nil {
-				return err
+				return naming(t.Name, err)
 			}
 		}
 		return nil
 	}, events...)
+}
+
+// naming says of which token of many an error speaks.
+func naming(name string, err error) error {
+	var known *gatehouse.Error
+	if err = explain(err); !errors.As(err, &known) || known.Field == "" {
+		return err
+	}
+	named := *known
+	named.Message = fmt.Sprintf("token %q: %s", name, known.Message)
+	return &named
 }
 
 func insertToken(ctx context.Context, tx *sql.Tx, t gatehouse.StoredToken) error {
@@ -32,14 +44,14 @@ func insertToken(ctx context.Context, tx *sql.Tx, t gatehouse.StoredToken) error
 		tenant = sql.NullString{String: t.Tenant.String(), Valid: true}
 	}
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO tokens (id, deployment_id, name, access, tenant, mask, hash, sealed, created_at, created_by)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		t.ID, t.DeploymentID, t.Name, t.Access, tenant, t.Mask, t.Hash[:], t.Sealed, micros(t.CreatedAt), t.CreatedBy)
+		INSERT INTO tokens (id, deployment_id, name, access, tenant, tenant_sent, mask, hash, sealed, created_at, created_by)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.ID, t.DeploymentID, t.Name, t.Access, tenant, sql.NullString{String: t.TenantSent, Valid: t.TenantSent != ""}, t.Mask, t.Hash[:], t.Sealed, micros(t.CreatedAt), t.CreatedBy)
 	return err
 }
 
 const selectToken = `
-	SELECT t.id, t.deployment_id, t.name, t.access, t.tenant, t.mask, t.created_at, t.created_by,
+	SELECT t.id, t.deployment_id, t.name, t.access, t.tenant, coalesce(t.tenant_sent, ''), t.mask, t.created_at, t.created_by,
 		u.first_at, u.first_addr, u.first_user_agent, u.last_at, u.last_addr, u.last_user_agent
 	FROM tokens t LEFT JOIN token_uses u ON u.token_id = t.id `
 
@@ -117,7 +129,7 @@ func scanToken(row scanner) (gatehouse.Token, error) {
 	var createdAt int64
 	var firstAt, lastAt sql.NullInt64
 	var firstAddr, firstAgent, lastAddr, lastAgent sql.NullString
-	err := row.Scan(&t.ID, &t.DeploymentID, &t.Name, &t.Access, &tenant, &t.Mask, &createdAt, &t.CreatedBy,
+	err := row.Scan(&t.ID, &t.DeploymentID, &t.Name, &t.Access, &tenant, &t.TenantSent, &t.Mask, &createdAt, &t.CreatedBy,
 		&firstAt, &firstAddr, &firstAgent, &lastAt, &lastAddr, &lastAgent)
 	if err == nil {
 		_, err = gatehouse.ParseAccess(string(t.Access))
@@ -170,6 +182,8 @@ func (s *Store) RevokeToken(ctx context.Context, id string, event gatehouse.Audi
 func (s *Store) SealedSamples(ctx context.Context) ([]gatehouse.Sealed, error) {
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT row, sealed FROM (SELECT id AS row, sealed FROM tokens ORDER BY created_at DESC LIMIT 3)
+		UNION ALL
+		SELECT row, sealed FROM (SELECT id AS row, sealed FROM api_keys ORDER BY created_at DESC LIMIT 3)
 		UNION ALL
 		SELECT row, sealed FROM (SELECT id || ? AS row, upstream AS sealed FROM deployments WHERE upstream IS NOT NULL ORDER BY created_at DESC LIMIT 3)`,
 		gatehouse.UpstreamRow(""))

@@ -1,12 +1,10 @@
 package sqlite
 
 import (
-	"crypto/sha256"
 	"errors"
 	"reflect"
 	"sync"
 	"testing"
-	"time"
 
 	"gatehouse/internal/gatehouse"
 )
@@ -24,11 +22,14 @@ func TestUsersComeBackAsTheyWere(t *testing.T) {
 	if has, err := s.HasUsers(t.Context()); err != nil || !has {
 		t.Errorf("got %v, %v", has, err)
 	}
-	got, hash, err := s.UserByEmail(t.Context(), "b@example.com")
+	got, hash, err := s.User(t.Context(), "b@example.com")
 	if err != nil || got != b || hash != "hash of b@example.com" {
 		t.Errorf("got %+v, %q, %v", got, hash, err)
 	}
-	_, hash, err = s.UserByEmail(t.Context(), "nobody@example.com")
+	if got, hash, err = s.User(t.Context(), b.ID); err != nil || got != b || hash == "" {
+		t.Errorf("got %+v, %q, %v", got, hash, err)
+	}
+	_, hash, err = s.User(t.Context(), "nobody@example.com")
 	wantError(t, err, gatehouse.NotFound, "no user")
 	if hash != "" {
 		t.Error("a user that does not exist has a hash")
@@ -81,7 +82,7 @@ func TestLastAdminCannotBeDisabled(t *testing.T) {
 	second := addUser(t, s, "second@example.com", gatehouse.Admin)
 	must(t, disable(first))
 	before := dump(t, s)
-	wantError(t, disable(second), gatehouse.Conflict, "last admin", "create another")
+	wantError(t, disable(second), gatehouse.Conflict, "last admin", "make another")
 	wantError(t, disable(gatehouse.User{ID: "nobody"}), gatehouse.NotFound, "no such user")
 	if dump(t, s) != before {
 		t.Error("a refused change left something behind")
@@ -113,96 +114,101 @@ func TestTwoAdminsCannotDisableEachOtherAtTheSameTime(t *testing.T) {
 	}
 }
 
-// session is a store with one user who has signed in.
-func session(t *testing.T) (s *Store, u gatehouse.User, hash gatehouse.SecretHash, passwordHash string) {
-	t.Helper()
-	s = newStore(t)
-	addUser(t, s, "admin@example.com", gatehouse.Admin)
-	u = addUser(t, s, "user@example.com", gatehouse.Editor)
-	hash, passwordHash = sha256.Sum256([]byte("cookie")), "hash of user@example.com"
-	must(t, s.CreateSession(t.Context(), hash, u.ID, passwordHash, start, event(gatehouse.SignedIn, u.ID)))
-	return s, u, hash, passwordHash
+func TestTheLastAdminWhoCanSignInStays(t *testing.T) {
+	s := newStore(t)
+	ctx := t.Context()
+	last := addUser(t, s, "last@example.com", gatehouse.Admin)
+	addUser(t, s, "editor@example.com", gatehouse.Editor)
+	disabled := addUser(t, s, "disabled@example.com", gatehouse.Admin)
+	must(t, s.DisableUser(ctx, disabled.ID, event(gatehouse.UserDisabled, disabled.ID)))
+	invited := user("invited@example.com", gatehouse.Admin)
+	must(t, s.InviteUser(ctx, invited, gatehouse.SecretHash{1}, start, event(gatehouse.UserInvited, invited.ID)))
+
+	before := dump(t, s)
+	f := func(name string, take func(u gatehouse.User) error) {
+		t.Helper()
+		wantError(t, take(last), gatehouse.Conflict, "last admin", "make another")
+		if dump(t, s) != before {
+			t.Errorf("%s: the refused change left something behind", name)
+		}
+	}
+	demote := func(u gatehouse.User) error {
+		return s.SetRole(ctx, u.ID, gatehouse.Editor, event(gatehouse.UserRoleChanged, u.ID))
+	}
+	remove := func(u gatehouse.User) error { return s.DeleteUser(ctx, u.ID, event(gatehouse.UserDeleted, u.ID)) }
+	f("demote", demote)
+	f("delete", remove)
+	f("disable", func(u gatehouse.User) error {
+		return s.DisableUser(ctx, u.ID, event(gatehouse.UserDisabled, u.ID))
+	})
+	must(t, demote(invited)) // those who cannot sign in are not counted, and may go
+	must(t, remove(disabled))
+	addUser(t, s, "another@example.com", gatehouse.Admin)
+	must(t, demote(last))
 }
 
-func wantSession(t *testing.T, s *Store, hash gatehouse.SecretHash, createdAfter, seenAfter time.Time, alive bool) {
-	t.Helper()
-	_, _, err := s.Session(t.Context(), hash, createdAfter, seenAfter)
-	if alive {
-		must(t, err)
-		return
-	}
-	wantError(t, err, gatehouse.Unauthenticated, "sign in again")
-}
-
-func TestSessionEndsWhenOldOrIdle(t *testing.T) {
-	s, u, hash, _ := session(t)
-	before, tick := start.Add(-time.Microsecond), time.Microsecond
-	got, seen, err := s.Session(t.Context(), hash, before, before)
-	if err != nil || got != u || !seen.Equal(start) {
-		t.Errorf("got %+v, seen %v, %v", got, seen, err)
-	}
-	wantSession(t, s, hash, start, before, false) // old
-	wantSession(t, s, hash, before, start, false) // idle
-
-	must(t, s.TouchSession(t.Context(), hash, start.Add(tick), before, before))
-	wantSession(t, s, hash, before, start, true)
-	if _, seen, _ := s.Session(t.Context(), hash, before, start); !seen.Equal(start.Add(tick)) {
-		t.Errorf("last seen %v", seen)
-	}
-	wantSession(t, s, sha256.Sum256([]byte("another cookie")), before, before, false)
-}
-
-func TestTouchingASessionClearsThoseThatEndedByThemselves(t *testing.T) {
-	s, u, hash, passwordHash := session(t)
-	later := sha256.Sum256([]byte("later"))
-	must(t, s.CreateSession(t.Context(), later, u.ID, passwordHash, start.Add(time.Hour), event(gatehouse.SignedIn, u.ID)))
-	must(t, s.TouchSession(t.Context(), later, start.Add(2*time.Hour), start, start))
-	if n := count(t, s.read, `SELECT count(*) FROM sessions`); n != 1 {
-		t.Errorf("%d sessions are left, want the later one", n)
-	}
-	wantSession(t, s, hash, time.Unix(0, 0), time.Unix(0, 0), false)
-	must(t, s.TouchSession(t.Context(), hash, start.Add(2*time.Hour), start, start)) // must not come back to life
-	wantSession(t, s, hash, time.Unix(0, 0), time.Unix(0, 0), false)
-}
-
-func TestSessionEndsWithTheRightToIt(t *testing.T) {
-	long := time.Unix(0, 0)
-	f := func(name string, end func(s *Store, u gatehouse.User, hash gatehouse.SecretHash) error) {
-		t.Run(name, func(t *testing.T) {
-			s, u, hash, _ := session(t)
-			wantSession(t, s, hash, long, long, true)
-			must(t, end(s, u, hash))
-			wantSession(t, s, hash, long, long, false)
-			if n := count(t, s.read, `SELECT count(*) FROM sessions`); n != 0 {
-				t.Errorf("%d sessions are left", n)
+func TestOfManyAdminsWhoRemoveEachOtherAtTheSameTimeOneStays(t *testing.T) {
+	s := newStore(t)
+	ctx := t.Context()
+	var group sync.WaitGroup
+	for i := range 12 {
+		u := addUser(t, s, string(rune('a'+i))+"@example.com", gatehouse.Admin)
+		group.Go(func() {
+			switch i % 3 {
+			case 0:
+				_ = s.DeleteUser(ctx, u.ID, event(gatehouse.UserDeleted, u.ID))
+			case 1:
+				_ = s.SetRole(ctx, u.ID, gatehouse.Viewer, event(gatehouse.UserRoleChanged, u.ID))
+			case 2:
+				_ = s.DisableUser(ctx, u.ID, event(gatehouse.UserDisabled, u.ID))
 			}
 		})
 	}
-	f("sign out", func(s *Store, u gatehouse.User, hash gatehouse.SecretHash) error {
-		return s.EndSession(t.Context(), hash, event(gatehouse.SignedOut, u.ID))
-	})
-	f("new password", func(s *Store, u gatehouse.User, _ gatehouse.SecretHash) error {
-		return s.SetPassword(t.Context(), u.ID, "new", event(gatehouse.UserPasswordSet, u.ID))
-	})
-	f("disabled", func(s *Store, u gatehouse.User, _ gatehouse.SecretHash) error {
-		return s.DisableUser(t.Context(), u.ID, event(gatehouse.UserDisabled, u.ID))
-	})
-	f("restored from a backup", func(s *Store, _ gatehouse.User, _ gatehouse.SecretHash) error {
-		return s.EndAllSessions(t.Context(), event(gatehouse.Restored, ""))
-	})
+	group.Wait()
+	if n := count(t, s.read, `SELECT count(*) FROM users WHERE role = 'admin' AND disabled = 0`); n != 1 {
+		t.Errorf("%d admins are left, want 1", n)
+	}
 }
 
-func TestNoSessionBeginsWithAPasswordThatHasJustChanged(t *testing.T) {
-	s, u, _, passwordHash := session(t)
-	late := sha256.Sum256([]byte("late"))
-	must(t, s.SetPassword(t.Context(), u.ID, "new", event(gatehouse.UserPasswordSet, u.ID)))
-	before := dump(t, s)
-	wantError(t, s.CreateSession(t.Context(), late, u.ID, passwordHash, start, event(gatehouse.SignedIn, u.ID)), gatehouse.NotFound)
-	if dump(t, s) != before {
-		t.Error("the refused session left something behind")
+func TestChangesOfUsersAreRecordedWithBeforeAndAfter(t *testing.T) {
+	s := newStore(t)
+	ctx := t.Context()
+	u := addUser(t, s, "user@example.com", gatehouse.Viewer)
+	f := func(change func() error, before, after map[string]string) {
+		t.Helper()
+		must(t, change())
+		events, total, err := s.Audit(ctx, gatehouse.AuditQuery{Limit: 1}, nil)
+		must(t, err)
+		if !reflect.DeepEqual(events[0].Before, before) || !reflect.DeepEqual(events[0].After, after) {
+			t.Errorf("the record is %+v, want %v and %v", events[0], before, after)
+		}
+		must(t, change()) // is so already
+		if _, again, err := s.Audit(ctx, gatehouse.AuditQuery{}, nil); err != nil || again != total {
+			t.Errorf("what changes nothing is recorded (%v)", err)
+		}
 	}
-	must(t, s.DisableUser(t.Context(), u.ID, event(gatehouse.UserDisabled, u.ID)))
-	wantError(t, s.CreateSession(t.Context(), late, u.ID, "new", start, event(gatehouse.SignedIn, u.ID)), gatehouse.NotFound)
-	wantError(t, s.SetPassword(t.Context(), "nobody", "new", event(gatehouse.UserPasswordSet, "nobody")), gatehouse.NotFound, "no such user")
-	wantError(t, s.EndSession(t.Context(), late, event(gatehouse.SignedOut, u.ID)), gatehouse.NotFound, "no such session")
+	f(func() error { return s.SetRole(ctx, u.ID, gatehouse.Editor, event(gatehouse.UserRoleChanged, u.ID)) },
+		map[string]string{"role": "viewer"}, map[string]string{"role": "editor"})
+	f(func() error { return s.DisableUser(ctx, u.ID, event(gatehouse.UserDisabled, u.ID)) },
+		map[string]string{"state": "enabled"}, map[string]string{"state": "disabled"})
+	f(func() error { return s.EnableUser(ctx, u.ID, event(gatehouse.UserEnabled, u.ID)) },
+		map[string]string{"state": "disabled"}, map[string]string{"state": "enabled"})
+
+	before := dump(t, s)
+	wantError(t, s.SetRole(ctx, "nobody", gatehouse.Editor, event(gatehouse.UserRoleChanged, "nobody")), gatehouse.NotFound, "no such user")
+	wantError(t, s.DeleteUser(ctx, "nobody", event(gatehouse.UserDeleted, "nobody")), gatehouse.NotFound, "no such user")
+	if dump(t, s) != before {
+		t.Error("a refused change left something behind")
+	}
+}
+
+func TestAnAccountOfTheProviderTakesNoPassword(t *testing.T) {
+	s := newStore(t)
+	u := signInExternally(t, s, ana)
+	before := dump(t, s)
+	wantError(t, s.SetPassword(t.Context(), u.ID, "hash", event(gatehouse.UserPasswordSet, u.ID)), gatehouse.NotFound)
+	wantError(t, s.MakeLink(t.Context(), u.ID, gatehouse.SecretHash{1}, start, event(gatehouse.UserLinkMade, u.ID)), gatehouse.NotFound)
+	if dump(t, s) != before {
+		t.Error("a refused change left something behind")
+	}
 }

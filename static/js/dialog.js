@@ -15,7 +15,8 @@
       dialog.querySelector("h2").focus();
     }
     const wrong = document.activeElement;
-    if (wrong?.ariaInvalid) wrong.setSelectionRange(wrong.value.length, wrong.value.length); // where correcting goes on
+    // Correcting goes on at the end. Dates and email addresses have no selection.
+    if (wrong?.ariaInvalid && wrong.selectionStart != null) wrong.setSelectionRange(wrong.value.length, wrong.value.length);
   };
 
   document.addEventListener("htmx:after:swap", show);

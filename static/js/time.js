@@ -11,12 +11,14 @@
   };
 
   const part = (time, options) => new Intl.DateTimeFormat("en-GB", options).format(time);
-  const date = (time) => part(time, { day: "numeric", month: "short", year: "numeric" }) + ", " + part(time, { hour: "2-digit", minute: "2-digit" });
+  const date = (time, more) => part(time, { day: "numeric", month: "short", year: "numeric" }) + ", " + part(time, { hour: "2-digit", minute: "2-digit", ...more });
+  const texts = { age, date, second: (time) => date(time, { second: "2-digit" }) };
 
   const update = () => {
+    // What is typed as a time is in the viewer's zone too.
+    for (const input of document.querySelectorAll("input[data-zone]")) input.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
     for (const element of document.querySelectorAll("time[data-time]")) {
-      const time = new Date(element.dateTime);
-      const text = element.dataset.time === "age" ? age(time) : date(time);
+      const text = texts[element.dataset.time](new Date(element.dateTime));
       if (element.textContent !== text) element.textContent = text;
     }
   };

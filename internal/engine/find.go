@@ -1,0 +1,13 @@
+package engine
+
+import "context"
+
+// FindProgram gives the path of the victoria-metrics program that a Supervisor with this Dir would run, and its version, or "" when it
+// does not tell. The error says where to put one.
+func FindProgram(ctx context.Context, dir string) (path, version string, err error) {
+	path, err = (&Supervisor{cfg: Config{Dir: dir}}).findProgram()
+	if err != nil {
+		return "", "", err
+	}
+	return path, programVersion(ctx, path), nil
+}

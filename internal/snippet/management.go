@@ -1,0 +1,204 @@
+package snippet
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// Management is how a program does what a form of the console does. It holds no secret: the API key comes from the environment.
+type Management struct {
+	ID    string // "curl", "terraform" or "cli"
+	Title string
+	Intro string
+	Code  string // ends in a newline
+}
+
+const (
+	curlIntro      = "Put an API key with Read/Write permissions into the environment variable GATEHOUSE_API_KEY first."
+	terraformIntro = "Gatehouse speaks the API of VictoriaMetrics Cloud, whose provider this is. It takes an API key from the environment variable VMCLOUD_API_KEY."
+	cliIntro       = "Run it where Gatehouse runs, with GATEHOUSE_DATA_DIR set to its data directory."
+)
+
+// TokenForm is what was entered to generate an access token; it may not be valid yet.
+type TokenForm struct{ DeploymentID, Name, Access, Tenant string }
+
+// GenerateToken makes the token of the form. consoleURL is where the console is, without a slash at the end.
+func GenerateToken(consoleURL string, f TokenForm) []Management {
+	body := struct {
+		Type        string `json:"type"`
+		Description string `json:"description"`
+		Tenant      string `json:"tenant_id,omitempty"`
+	}{printable(f.Access), printable(f.Name), printable(f.Tenant)}
+	curl := post(consoleURL, "/api/v1/deployments/"+printable(f.DeploymentID)+"/access_tokens", body)
+	terraform := Management{ID: "terraform", Title: "as Terraform", Intro: terraformIntro, Code: provider(consoleURL) +
+		block("victoriametricscloud_access_token", identifier(f.Name, "token"), [][2]string{
+			{"deployment_id", hcl(f.DeploymentID)}, {"type", hcl(f.Access)}, {"description", hcl(f.Name)},
+		})}
+	if f.Tenant != "" {
+		terraform = instead("The Terraform provider cannot make access tokens with a tenant. Make it with cURL, and import it by its ID.", curl)
+	}
+	flags := []string{"--deployment=" + word(f.DeploymentID), "--name=" + word(f.Name), "--access=" + word(f.Access)}
+	if f.Tenant != "" {
+		flags = append(flags, "--tenant="+word(f.Tenant))
+	}
+	return []Management{curl, terraform, command("gatehouse token create", flags)}
+}
+
+// CreateDeployment makes a managed deployment.
+func CreateDeployment(consoleURL, name string) []Management {
+	retention := gatehouse.DefaultRetention
+	body := struct {
+		Name          string `json:"name"`
+		Type          string `json:"type"`
+		Provider      string `json:"provider"`
+		Region        string `json:"region"`
+		Tier          uint32 `json:"tier"`
+		Retention     uint32 `json:"retention"`
+		RetentionUnit string `json:"retention_unit"`
+	}{printable(name), string(gatehouse.SingleNode), gatehouse.Providers[0], gatehouse.Regions[0], gatehouse.Unlimited.ID, retention.Value, retention.Unit}
+	number := func(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+	terraform := Management{ID: "terraform", Title: "as Terraform", Intro: terraformIntro, Code: provider(consoleURL) +
+		block("victoriametricscloud_deployment", identifier(name, "deployment"), [][2]string{
+			{"name", hcl(name)}, {"type", hcl(string(gatehouse.SingleNode))},
+			{"cloud_provider", hcl("aws")}, // the provider refuses every other, and Gatehouse takes it for itself
+			{"region", hcl(gatehouse.Regions[0])}, {"tier", number(gatehouse.Unlimited.ID)},
+			{"storage_size", "10"}, {"storage_size_unit", hcl("GB")}, // the least; it can grow
+			{"retention", number(retention.Value)}, {"retention_unit", hcl(retention.Unit)},
+			{"deduplication", "0"}, {"deduplication_unit", hcl("s")},
+			{"maintenance_window", hcl(gatehouse.MaintenanceWindows[0])},
+		})}
+	return []Management{post(consoleURL, "/api/v1/deployments", body), terraform, command("gatehouse deployment create", nil, name)}
+}
+
+// ConnectDeployment connects what was entered, which may not be valid yet. Of its credentials, only the user name is shown.
+func ConnectDeployment(consoleURL string, f gatehouse.NewDeployment) []Management {
+	body := struct {
+		Name                  string   `json:"name"`
+		Type                  string   `json:"type"`
+		URLs                  []string `json:"urls,omitempty"`
+		InsertURLs            []string `json:"insert_urls,omitempty"`
+		SelectURLs            []string `json:"select_urls,omitempty"`
+		MaxConcurrentRequests int      `json:"max_concurrent_requests,omitempty"`
+	}{printable(f.Name), printable(string(f.Type)), printables(f.URLs), printables(f.InsertURLs), printables(f.SelectURLs), f.MaxConcurrentRequests}
+	curl := post(consoleURL, "/api/v1/deployments/connect", body)
+	if !f.Upstream.IsZero() {
+		curl.Intro += " It leaves the credentials out, since every user of the machine could read them in the list of processes; the command line takes them from files."
+	}
+	flags := []string{"--type=" + word(string(f.Type))}
+	for _, urls := range []struct {
+		flag string
+		all  []string
+	}{{"--url=", f.URLs}, {"--insert-url=", f.InsertURLs}, {"--select-url=", f.SelectURLs}} {
+		for _, u := range urls.all {
+			flags = append(flags, urls.flag+word(u))
+		}
+	}
+	if f.MaxConcurrentRequests > 0 {
+		flags = append(flags, "--max-concurrent-requests="+strconv.Itoa(f.MaxConcurrentRequests))
+	}
+	return []Management{
+		curl,
+		instead("The Terraform provider knows no deployments that run elsewhere. Connect it with cURL.", curl),
+		command("gatehouse deployment connect", append(flags, upstreamFlags(f.Upstream)...), f.Name),
+	}
+}
+
+// upstreamFlags name files in place of the secrets.
+func upstreamFlags(u gatehouse.Upstream) []string {
+	var flags []string
+	if u.Username != "" {
+		flags = append(flags, "--upstream-username="+word(u.Username))
+	}
+	for _, file := range []struct{ secret, flag string }{
+		{u.Password, "--upstream-password-file=PASSWORD_FILE"}, {u.Bearer, "--upstream-bearer-file=TOKEN_FILE"},
+		{u.CA, "--upstream-ca-file=CA.pem"}, {u.Cert, "--upstream-cert-file=CERT.pem"}, {u.Key, "--upstream-key-file=KEY.pem"},
+	} {
+		if file.secret != "" {
+			flags = append(flags, file.flag)
+		}
+	}
+	return flags
+}
+
+// ListDeployments is a first request with an API key: the key itself or its mask.
+func ListDeployments(consoleURL, key string) string {
+	return "curl -sS -w '\\n' -H @- " + shellQuote(printable(consoleURL)+"/api/v1/deployments") + " <<'EOF'\n" +
+		"X-VM-Cloud-Access: " + printable(key) + "\nEOF\n"
+}
+
+// post sends body. The shell puts the key into the here-document, which no other user of the machine can read.
+func post(consoleURL, path string, body any) Management {
+	return Management{ID: "curl", Title: "as cURL", Intro: curlIntro, Code: "curl -sS --fail-with-body -w '\\n' -H @- \\\n" +
+		"  --data-raw " + shellQuote(compact(body)) + " \\\n" +
+		"  " + shellQuote(printable(consoleURL)+path) + " <<EOF\n" +
+		"X-VM-Cloud-Access: $GATEHOUSE_API_KEY\nEOF\n"}
+}
+
+// instead stands where Terraform cannot do it.
+func instead(reason string, curl Management) Management {
+	return Management{ID: "terraform", Title: "as Terraform", Intro: reason, Code: curl.Code}
+}
+
+// command is a line of our own command line. What stands alone comes last.
+func command(name string, flags []string, args ...string) Management {
+	for _, a := range args {
+		if strings.HasPrefix(a, "-") {
+			flags = append(flags, "--") // it would be taken for a flag
+		}
+		flags = append(flags, word(a))
+	}
+	return Management{ID: "cli", Title: "as command line", Intro: cliIntro, Code: name + " " + strings.Join(flags, " ") + "\n"}
+}
+
+func provider(consoleURL string) string {
+	return `terraform {
+  required_providers {
+    victoriametricscloud = {
+      source = "VictoriaMetrics/victoriametricscloud"
+    }
+  }
+}
+
+provider "victoriametricscloud" {
+  base_url = ` + hcl(consoleURL) + `
+}
+
+`
+}
+
+// block is a resource with its attributes, their values in a column as terraform fmt has them.
+func block(kind, name string, attributes [][2]string) string {
+	width := 0
+	for _, a := range attributes {
+		width = max(width, len(a[0]))
+	}
+	var b strings.Builder
+	b.WriteString("resource " + hcl(kind) + " " + hcl(name) + " {\n")
+	for _, a := range attributes {
+		b.WriteString("  " + a[0] + strings.Repeat(" ", width-len(a[0])) + " = " + a[1] + "\n")
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+func compact(body any) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		panic(err) // structs of strings and numbers can always be written
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func printables(all []string) []string {
+	var clean []string
+	for _, s := range all {
+		clean = append(clean, printable(s))
+	}
+	return clean
+}

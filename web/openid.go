@@ -1,0 +1,96 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"gatehouse/internal/clientaddr"
+	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/openid"
+	"gatehouse/views"
+)
+
+const (
+	flowCookie = "gatehouse_sign_in"
+	// flowTime is how long a person may take at the identity provider.
+	flowTime = 10 * time.Minute
+)
+
+// beginOpenID sends the browser to the identity provider. What proves at the end that it is the same browser waits in a cookie.
+func (c *console) beginOpenID(w http.ResponseWriter, r *http.Request) error {
+	if c.OpenID == nil {
+		return c.notFound(w, r)
+	}
+	target, flow, err := c.OpenID.Begin(r.Context())
+	if err != nil {
+		return c.signInRefused(w, r, err)
+	}
+	c.setFlowCookie(w, r, url.Values{
+		"state": {flow.State}, "nonce": {flow.Nonce}, "verifier": {flow.Verifier}, "next": {safeNext(r.FormValue("next"))},
+	}.Encode(), flowTime)
+	return redirect(w, r, target)
+}
+
+// finishOpenID is where the identity provider sends the browser back to.
+func (c *console) finishOpenID(w http.ResponseWriter, r *http.Request) error {
+	if c.OpenID == nil {
+		return c.notFound(w, r)
+	}
+	kept := flowOf(r)
+	c.setFlowCookie(w, r, "", -time.Second)
+	if reason := r.FormValue("error"); reason != "" {
+		err := gatehouse.Errorf(gatehouse.Unauthenticated, "the identity provider did not sign you in; try again, or ask an admin").
+			WithCause(errors.New("the provider answered: " + reason))
+		return c.signInRefused(w, r, err)
+	}
+	flow := openid.Flow{State: kept.Get("state"), Nonce: kept.Get("nonce"), Verifier: kept.Get("verifier")}
+	identity, err := c.OpenID.Finish(r.Context(), flow, r.FormValue("state"), r.FormValue("code"))
+	if err != nil {
+		return c.signInRefused(w, r, err)
+	}
+	sessionID, _, err := c.Control.SignInExternal(r.Context(), gatehouse.Client{Addr: clientaddr.Of(r, c.TrustedProxies), UserAgent: r.UserAgent()}, identity)
+	if err != nil {
+		return c.signInRefused(w, r, err)
+	}
+	if err := c.sessions.begin(w, r, sessionID); err != nil {
+		return err
+	}
+	return redirect(w, r, safeNext(kept.Get("next")))
+}
+
+// signInRefused shows why on the page where one signs in. The cause is for the log.
+func (c *console) signInRefused(w http.ResponseWriter, r *http.Request, err error) error {
+	code := gatehouse.ErrorCode(err)
+	if code == gatehouse.Internal {
+		return err
+	}
+	c.Log.Warn("a sign-in through the identity provider failed", "error", err, "addr", clientaddr.Of(r, c.TrustedProxies))
+	return c.show(w, r, statusOf(err), views.SignInPage{Next: views.DeploymentsURL, OpenID: c.openIDLabel(), Error: views.FormErrorOf(err)})
+}
+
+// openIDLabel is the name of the identity provider, or "" when there is none.
+func (c *console) openIDLabel() string {
+	if c.OpenID == nil {
+		return ""
+	}
+	return c.OpenIDLabel
+}
+
+func flowOf(r *http.Request) url.Values {
+	cookie, err := r.Cookie(flowCookie)
+	if err != nil {
+		return nil
+	}
+	values, _ := url.ParseQuery(cookie.Value) // a damaged cookie holds no state, which Finish refuses
+	return values
+}
+
+// setFlowCookie keeps the flow for the pages of the sign-in only.
+func (c *console) setFlowCookie(w http.ResponseWriter, r *http.Request, value string, maxAge time.Duration) {
+	o := c.sessions.cookieOptions(r, maxAge)
+	http.SetCookie(w, &http.Cookie{
+		Name: flowCookie, Value: value, Path: views.OpenIDURL, MaxAge: o.MaxAge, HttpOnly: o.HttpOnly, Secure: o.Secure, SameSite: o.SameSite,
+	})
+}
