@@ -235,7 +235,7 @@ func TestClimbingPathsDoNothingElse(t *testing.T) {
 	c := s.admin()
 	id := s.addDeployment("single").ID
 	c.post(rules, "deployments", id, "rule-sets", "files", "../..").refused(405, "GET, HEAD, PUT, DELETE") // POST /deployments/{id}
-	c.post(rules, "deployments", id, "rule-sets", "files", "..").refused(404, "no such path")             // POST …/rule-sets
+	c.post(rules, "deployments", id, "rule-sets", "files", "..").refused(404, "no such path")              // POST …/rule-sets
 	c.post(rules, "deployments", id, "rule-sets", "files", "a/b").refused(404, "no such path")
 	c.post(rules, "deployments", id, "rule-sets", "files", "a%2Fb").refused(422, "file name")
 	c.get("deployments", id).ok()

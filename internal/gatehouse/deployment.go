@@ -41,6 +41,9 @@ const DefaultMaxConcurrentRequests = 600
 // MostConcurrentRequests bounds what a deployment may say.
 const MostConcurrentRequests = 100_000
 
+// MostURLs bounds the URLs of one part of a deployment.
+const MostURLs = 100
+
 // DefaultDeploymentName is the deployment that the very first start makes.
 const DefaultDeploymentName = "default"
 
@@ -179,6 +182,9 @@ func (n NewDeployment) check() error {
 func checkURLs(field, what string, urls []string) error {
 	if len(urls) == 0 {
 		return InvalidField(field, "%s is missing; write it like http://10.0.0.5:8428", what)
+	}
+	if len(urls) > MostURLs {
+		return InvalidField(field, "there are %d URLs; give at most %d", len(urls), MostURLs)
 	}
 	for _, u := range urls {
 		if err := CheckURL(field, what, u); err != nil {

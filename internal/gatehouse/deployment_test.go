@@ -3,6 +3,7 @@ package gatehouse
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -108,6 +109,8 @@ func TestCheckConnected(t *testing.T) {
 	f(NewDeployment{Type: Cluster, InsertURLs: url, SelectURLs: url}, "")
 	f(NewDeployment{Type: SingleNode, URLs: url, MaxConcurrentRequests: MostConcurrentRequests}, "")
 
+	f(NewDeployment{Type: SingleNode, URLs: slices.Repeat(url, MostURLs)}, "")
+	f(NewDeployment{Type: SingleNode, URLs: slices.Repeat(url, MostURLs+1)}, "url")
 	f(NewDeployment{URLs: url}, "type")
 	f(NewDeployment{Type: "mesh", URLs: url}, "type")
 	f(NewDeployment{Type: SingleNode}, "url")
