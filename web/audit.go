@@ -92,6 +92,10 @@ const exportTimeout = 30 * time.Second
 
 // sendAudit sends all records that the filter chooses, as a file.
 func (c *console) sendAudit(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor, d *gatehouse.Deployment) error {
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		// An export is recorded under the name of who is signed in. Another site must not make them seem to have asked for it.
+		return gatehouse.Errorf(gatehouse.Forbidden, "another site asked for this, so nothing was exported; use the console itself")
+	}
 	_, q := auditFilter(r, d)
 	format, contentType := r.FormValue("format"), ""
 	switch format {

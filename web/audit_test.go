@@ -161,3 +161,14 @@ func TestAuditIsExportedAsFiltered(t *testing.T) {
 	}
 	v.get("/audit/export?format=xlsx").wantStatus(http.StatusNotFound)
 }
+
+func TestAnotherSiteCannotMakeSomebodyExport(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	for _, from := range []string{"cross-site", "same-site"} {
+		v.get("/audit/export?format=csv", headers{"Sec-Fetch-Site": from}).wantStatus(http.StatusForbidden).wantText("main", "Another site")
+	}
+	if n := s.auditCount(gatehouse.AuditExported); n != 0 {
+		t.Errorf("%d exports are recorded", n)
+	}
+	v.get("/audit/export?format=csv", headers{"Sec-Fetch-Site": "same-origin"}).wantStatus(http.StatusOK)
+}

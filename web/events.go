@@ -55,6 +55,9 @@ func (c *console) stream(w http.ResponseWriter, r *http.Request, deploymentID st
 		case <-changes:
 			text = changed
 		case <-beat.C:
+			if !c.sessions.alive(r) {
+				return nil // the page then finds out by itself
+			}
 			text = ":\n\n"
 		case <-r.Context().Done():
 			return nil

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -40,17 +40,19 @@ func (c *console) finishOpenID(w http.ResponseWriter, r *http.Request) error {
 	}
 	kept := flowOf(r)
 	c.setFlowCookie(w, r, "", -time.Second)
-	if reason := r.FormValue("error"); reason != "" {
-		err := gatehouse.Errorf(gatehouse.Unauthenticated, "the identity provider did not sign you in; try again, or ask an admin").
-			WithCause(errors.New("the provider answered: " + reason))
-		return c.signInRefused(w, r, err)
-	}
 	flow := openid.Flow{State: kept.Get("state"), Nonce: kept.Get("nonce"), Verifier: kept.Get("verifier")}
-	identity, err := c.OpenID.Finish(r.Context(), flow, r.FormValue("state"), r.FormValue("code"))
+	if !flow.Began(r.FormValue("state")) {
+		// Anybody can come here with anything, so that is not worth a line in the log.
+		return c.showSignIn(w, r, gatehouse.Errorf(gatehouse.Unauthenticated, "the sign-in took too long or began in another browser; try again"))
+	}
+	identity, err := c.identityOf(r, flow)
 	if err != nil {
+		if recorded := c.Control.ExternalSignInFailed(r.Context(), c.client(r), identity, err); recorded != nil {
+			return recorded
+		}
 		return c.signInRefused(w, r, err)
 	}
-	sessionID, _, err := c.Control.SignInExternal(r.Context(), gatehouse.Client{Addr: clientaddr.Of(r, c.TrustedProxies), UserAgent: r.UserAgent()}, identity)
+	sessionID, _, err := c.Control.SignInExternal(r.Context(), c.client(r), identity)
 	if err != nil {
 		return c.signInRefused(w, r, err)
 	}
@@ -60,13 +62,26 @@ func (c *console) finishOpenID(w http.ResponseWriter, r *http.Request) error {
 	return redirect(w, r, safeNext(kept.Get("next")))
 }
 
-// signInRefused shows why on the page where one signs in. The cause is for the log.
+// identityOf reads the answer of the identity provider. With an error it gives what is known of the person.
+func (c *console) identityOf(r *http.Request, flow openid.Flow) (gatehouse.Identity, error) {
+	if reason := r.FormValue("error"); reason != "" {
+		const most = 100 // it is somebody's input
+		return gatehouse.Identity{}, gatehouse.Errorf(gatehouse.Unauthenticated, "the identity provider did not sign you in; try again, or ask an admin").
+			WithCause(fmt.Errorf("the provider answered: %.*q", most, reason))
+	}
+	return c.OpenID.Finish(r.Context(), flow, r.FormValue("code"))
+}
+
+// signInRefused logs why, with the cause, and shows it on the page where one signs in.
 func (c *console) signInRefused(w http.ResponseWriter, r *http.Request, err error) error {
-	code := gatehouse.ErrorCode(err)
-	if code == gatehouse.Internal {
+	if gatehouse.ErrorCode(err) == gatehouse.Internal {
 		return err
 	}
 	c.Log.Warn("a sign-in through the identity provider failed", "error", err, "addr", clientaddr.Of(r, c.TrustedProxies))
+	return c.showSignIn(w, r, err)
+}
+
+func (c *console) showSignIn(w http.ResponseWriter, r *http.Request, err error) error {
 	return c.show(w, r, statusOf(err), views.SignInPage{Next: views.DeploymentsURL, OpenID: c.openIDLabel(), Error: views.FormErrorOf(err)})
 }
 

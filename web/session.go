@@ -67,9 +67,23 @@ func (s *sessionStore) actor(r *http.Request) (gatehouse.Actor, error) {
 	return session.Values[actorKey].(gatehouse.Actor), nil
 }
 
-// begin makes the browser carry the session that control has begun.
+// alive looks again whether the session of a long request goes on.
+func (s *sessionStore) alive(r *http.Request) bool {
+	session, err := s.Get(r, sessionCookie)
+	if err == nil {
+		_, err = s.control.SessionActor(r.Context(), session.ID, clientaddr.Of(r, s.proxies))
+	}
+	return gatehouse.ErrorCode(err) != gatehouse.Unauthenticated
+}
+
+// begin makes the browser carry the session that control has begun, and ends the one that it carried.
 func (s *sessionStore) begin(w http.ResponseWriter, r *http.Request, sessionID string) error {
-	session, _ := s.Get(r, sessionCookie) // the old one may have ended, and is replaced
+	session, err := s.Get(r, sessionCookie)
+	if err == nil && session.ID != sessionID {
+		if err := s.control.SignOut(r.Context(), session.Values[actorKey].(gatehouse.Actor), session.ID); err != nil {
+			return err
+		}
+	}
 	session.ID = sessionID
 	return session.Save(r, w)
 }

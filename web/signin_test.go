@@ -113,6 +113,15 @@ func TestSignOutEndsTheSessionItself(t *testing.T) {
 	v.get("/deployments").wantStatus(http.StatusSeeOther)
 }
 
+func TestSigningInAgainEndsTheFormerSession(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	u, _ := url.Parse(s.url)
+	former := v.client.Jar.Cookies(u)[0].String()
+	v.post("/sign-in", credentials(adminEmail, password)).wantStatus(http.StatusSeeOther)
+	v.get("/deployments").wantStatus(http.StatusOK)
+	s.visitor().get("/deployments", headers{"Cookie": former}).wantStatus(http.StatusSeeOther)
+}
+
 func TestDisablingAUserEndsTheirSession(t *testing.T) {
 	s, _ := newSiteWithAdmin(t)
 	s.addUser("editor@example.com", gatehouse.Editor)

@@ -18,7 +18,7 @@ type openIDFlags struct {
 	Scopes           []string `help:"Further scopes to ask for, such as groups." placeholder:"SCOPE"`
 	TrustEmail       bool     `help:"Take email addresses that the provider does not call verified. Only where people cannot choose their address there."`
 	RoleClaim        string   `help:"Claim that gives the role, such as groups or realm_access.roles." placeholder:"CLAIM"`
-	Role             []string `help:"A value of the claim and its role, such as platform-team=editor; may be repeated. The values admin, editor and viewer stand for themselves." sep:"none" placeholder:"VALUE=ROLE"`
+	Role             []string `help:"A value of the claim and its role, such as platform-team=editor; may be repeated. Without any, the values admin, editor and viewer stand for themselves." sep:"none" placeholder:"VALUE=ROLE"`
 	DefaultRole      string   `help:"Role of those whose claim gives none. Default: they may not come in." placeholder:"ROLE"`
 }
 

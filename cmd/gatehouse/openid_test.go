@@ -115,6 +115,22 @@ func signInThrough(t *testing.T, p *program, provider identityProvider, browser 
 	return arrived(t, r, err)
 }
 
+// stateOf finds what the browser keeps of a sign-in that has begun.
+func stateOf(t *testing.T, browser *http.Client, consoleURL string) string {
+	t.Helper()
+	u, err := url.Parse(consoleURL + "/sign-in/openid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cookie := range browser.Jar.Cookies(u) {
+		if values, err := url.ParseQuery(cookie.Value); err == nil && values.Get("state") != "" {
+			return values.Get("state")
+		}
+	}
+	t.Fatal("the browser keeps no state")
+	return ""
+}
+
 func TestSignInThroughAnOpenIDProvider(t *testing.T) {
 	dataDir := newDataDir(t)
 	p, provider := serveWithProvider(t, dataDir, map[string]string{
@@ -202,14 +218,35 @@ func TestSignInThroughAnOpenIDProvider(t *testing.T) {
 		}
 	})
 	t.Run("a refusal at the provider is told", func(t *testing.T) {
-		r, err := newBrowser(t).Get(p.console + "/sign-in/openid/callback?error=access_denied&state=x")
+		browser := newBrowser(t)
+		r, err := browser.Get(p.console + "/sign-in/openid")
+		_, at, _ := arrived(t, r, err)
+		if at.Host == strings.TrimPrefix(p.console, "http://") {
+			t.Fatalf("the browser did not leave: %s", at)
+		}
+		state := stateOf(t, browser, p.console)
+		r, err = browser.Get(p.console + "/sign-in/openid/callback?error=access_denied&state=" + state)
 		if status, _, text := arrived(t, r, err); status != http.StatusUnauthorized || !strings.Contains(text, "did not sign you in") {
 			t.Errorf("got status %d:\n%s", status, text)
 		}
 	})
+	t.Run("strangers with invented answers write nothing into the log", func(t *testing.T) {
+		before := len(p.log.String())
+		for range 3 {
+			r, err := newBrowser(t).Get(p.console + "/sign-in/openid/callback?state=x&error=" + strings.Repeat("A", 20_000))
+			if status, _, _ := arrived(t, r, err); status != http.StatusUnauthorized {
+				t.Errorf("got status %d", status)
+			}
+		}
+		if after := len(p.log.String()); after != before {
+			t.Errorf("the log has grown by %d bytes", after-before)
+		}
+	})
 	t.Run("the audit log tells who came in and who did not", func(t *testing.T) {
 		records := must(t, dataDir, "", "audit", "list", "--json")
-		for _, want := range []string{"user.signed_in", "user.sign_in_failed", "ada@example.com"} {
+		for _, want := range []string{
+			"user.signed_in", "user.sign_in_failed", "ada@example.com", "mallory@example.com", "gives you no role", "is not verified", "did not sign you in",
+		} {
 			if !strings.Contains(records, want) {
 				t.Errorf("there is no %q in\n%s", want, records)
 			}

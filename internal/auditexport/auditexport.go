@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"gatehouse/internal/gatehouse"
 )
@@ -80,12 +81,29 @@ func object(m map[string]string) string {
 	return string(text)
 }
 
-// harmless keeps spreadsheets from running a name as a formula, https://owasp.org/www-community/attacks/CSV_Injection.
+// harmless keeps spreadsheets from running a name as a formula, https://owasp.org/www-community/attacks/CSV_Injection. Where lists are
+// separated by semicolons or tabs, a cell begins after one of those, too; white space before a formula is passed over.
 func harmless(cell string) string {
-	for _, start := range []string{"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"} {
-		if strings.HasPrefix(cell, start) {
-			return "'" + cell
+	var out strings.Builder
+	begins := true
+	for i, r := range cell {
+		switch {
+		case strings.ContainsRune("=+-@＝＋－＠", r):
+			if begins {
+				out.WriteByte('\'')
+			}
+			begins = false
+		case strings.ContainsRune("\t\r\n", r):
+			if i == 0 {
+				out.WriteByte('\'')
+			}
+			begins = true
+		case r == ';' || r == ',':
+			begins = true
+		case !unicode.IsSpace(r):
+			begins = false
 		}
+		out.WriteRune(r)
 	}
-	return cell
+	return out.String()
 }

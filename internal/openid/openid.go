@@ -38,8 +38,8 @@ type Provider struct {
 	config Config
 	client *http.Client
 
-	mu       sync.Mutex
-	provider *oidc.Provider
+	mu        sync.Mutex
+	discovery *discovery // the last one; nil: none yet
 }
 
 // New makes a Provider. Nothing is asked of it yet.
@@ -66,11 +66,11 @@ func (p *Provider) Begin(ctx context.Context) (url string, flow Flow, err error)
 	return p.oauth(provider).AuthCodeURL(flow.State, oidc.Nonce(flow.Nonce), oauth2.S256ChallengeOption(flow.Verifier)), flow, nil
 }
 
-// Finish exchanges the code with which the person came back for their identity. state is the one that came with the code.
-func (p *Provider) Finish(ctx context.Context, flow Flow, state, code string) (gatehouse.Identity, error) {
-	if flow.State == "" || state != flow.State {
-		return gatehouse.Identity{}, gatehouse.Errorf(gatehouse.Unauthenticated, "the sign-in took too long or began in another browser; try again")
-	}
+// Began reports whether this flow is the one that the state, which came back with the browser, belongs to.
+func (f Flow) Began(state string) bool { return f.State != "" && state == f.State }
+
+// Finish exchanges the code with which the person came back for their identity. With an error it gives what is known of them.
+func (p *Provider) Finish(ctx context.Context, flow Flow, code string) (gatehouse.Identity, error) {
 	ctx = oidc.ClientContext(ctx, p.client)
 	provider, err := p.discover(ctx)
 	if err != nil {
@@ -95,7 +95,7 @@ func (p *Provider) Finish(ctx context.Context, flow Flow, state, code string) (g
 }
 
 // identity reads the claims of the ID token, and those that the provider only tells when asked.
-func (p *Provider) identity(ctx context.Context, provider *oidc.Provider, token *oauth2.Token, verified *oidc.IDToken) (gatehouse.Identity, error) {
+func (p *Provider) identity(ctx context.Context, provider *oidc.Provider, token *oauth2.Token, verified *oidc.IDToken) (_ gatehouse.Identity, err error) {
 	claims := map[string]any{}
 	if provider.UserInfoEndpoint() != "" {
 		info, err := provider.UserInfo(ctx, oauth2.StaticTokenSource(token))
@@ -112,15 +112,11 @@ func (p *Provider) identity(ctx context.Context, provider *oidc.Provider, token 
 	if err := verified.Claims(&claims); err != nil { // the signed ones win
 		return gatehouse.Identity{}, refused(err)
 	}
-	email, err := emailOf(claims, p.config.TrustEmail)
-	if err != nil {
-		return gatehouse.Identity{}, err
+	id := gatehouse.Identity{Issuer: verified.Issuer, Subject: verified.Subject}
+	if id.Email, err = emailOf(claims, p.config.TrustEmail); err == nil {
+		id.Role, err = p.config.Roles.role(claims)
 	}
-	role, err := p.config.Roles.role(claims)
-	if err != nil {
-		return gatehouse.Identity{}, err
-	}
-	return gatehouse.Identity{Issuer: verified.Issuer, Subject: verified.Subject, Email: email, Role: role}, nil
+	return id, err
 }
 
 // emailOf refuses an address that the provider does not call verified: anybody could have entered it there.
@@ -142,21 +138,55 @@ func (p *Provider) oauth(provider *oidc.Provider) *oauth2.Config {
 	}
 }
 
-// discover fetches the provider's configuration once.
+// retryAfter is how long a failure to fetch the provider's configuration counts for all who come.
+const retryAfter = 5 * time.Second
+
+// discover fetches the provider's configuration once. Those who come meanwhile wait for the same answer, and no longer than they
+// like: strangers must not line up behind a provider that hangs.
 func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.provider != nil {
-		return p.provider, nil
+	d := p.discovery
+	if d == nil || d.failedBefore(time.Now().Add(-retryAfter)) {
+		d = &discovery{done: make(chan struct{})}
+		p.discovery = d
+		// The provider keeps the context for fetching keys later on, so it must outlive the request.
+		go d.run(context.WithoutCancel(ctx), p.config.Issuer)
 	}
-	// The provider keeps the context for fetching keys later on, so it must outlive the request.
-	provider, err := oidc.NewProvider(context.WithoutCancel(ctx), p.config.Issuer)
-	if err != nil {
-		return nil, gatehouse.Errorf(gatehouse.Unavailable, "the identity provider does not answer as it should; try again, or sign in with a password").
-			WithCause(fmt.Errorf("discover the OpenID provider %s: %w", p.config.Issuer, err))
+	p.mu.Unlock()
+	select {
+	case <-d.done:
+		return d.provider, d.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	p.provider = provider
-	return provider, nil
+}
+
+// discovery is one attempt to fetch the provider's configuration.
+type discovery struct {
+	done     chan struct{} // closed when the rest is set
+	provider *oidc.Provider
+	err      error
+	at       time.Time
+}
+
+func (d *discovery) run(ctx context.Context, issuer string) {
+	defer close(d.done)
+	d.provider, d.err = oidc.NewProvider(ctx, issuer)
+	d.at = time.Now()
+	if d.err != nil {
+		d.err = gatehouse.Errorf(gatehouse.Unavailable, "the identity provider does not answer as it should; try again, or sign in with a password").
+			WithCause(fmt.Errorf("discover the OpenID provider %s: %w", issuer, d.err))
+	}
+}
+
+// failedBefore reports whether the attempt has failed, and did so before the time.
+func (d *discovery) failedBefore(t time.Time) bool {
+	select {
+	case <-d.done:
+		return d.err != nil && d.at.Before(t)
+	default:
+		return false
+	}
 }
 
 // refused hides from the person what the log tells the operator.

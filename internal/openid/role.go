@@ -12,7 +12,8 @@ type RoleRule struct {
 	// Claim names the claim whose value, or one of whose values, decides, such as "groups". Dots lead into objects:
 	// "realm_access.roles". Empty: everybody gets Default.
 	Claim string
-	// Values gives the role for a value of the claim. The names of the roles themselves count too, unless they are listed here.
+	// Values gives the role for a value of the claim. When it is empty, the names of the roles themselves count, and only then: people
+	// who may make groups at the provider could call one "admin".
 	Values map[string]gatehouse.Role
 	// Default is for those whose claim gives none. Empty: they may not come in.
 	Default gatehouse.Role
@@ -63,8 +64,8 @@ func (rule RoleRule) role(claims map[string]any) (gatehouse.Role, error) {
 }
 
 func (rule RoleRule) of(value string) gatehouse.Role {
-	if role, ok := rule.Values[value]; ok {
-		return role
+	if len(rule.Values) > 0 {
+		return rule.Values[value]
 	}
 	role, _ := gatehouse.ParseRole(value)
 	return role
