@@ -58,3 +58,38 @@ func hxCode(ctx context.Context, url string) templ.Attributes {
 		"hx-post": url, "hx-trigger": "code delay:200ms", "hx-include": "closest form", "hx-select": "#form-code", "hx-swap": "outerMorph", "hx-sync": "this:replace",
 	})
 }
+
+// hxAdvice does the same for the element with the id, which holds advice that depends on what is typed.
+func hxAdvice(ctx context.Context, url, id string) templ.Attributes {
+	a := hxCode(ctx, url)
+	a["hx-select"], a["data-advice"] = "#"+id, true
+	return a
+}
+
+// hxLivePart is hxLive for the element with the id, on a page of which the rest is not to change.
+func hxLivePart(ctx context.Context, url, id string) templ.Attributes {
+	a := hxLive(ctx, url)
+	a["hx-select"] = "#" + id
+	return a
+}
+
+// hxFigures is hxLivePart that also looks now and then, whenever the script live.js says so.
+func hxFigures(ctx context.Context, url, id string) templ.Attributes {
+	a := hxLivePart(ctx, url, id)
+	a["hx-trigger"] = "figures from:body"
+	return a
+}
+
+// hxRules is hxLivePart for the states of rules, which also change without an event.
+func hxRules(ctx context.Context, url string) templ.Attributes {
+	a := hxLivePart(ctx, url, "rules-state")
+	a["hx-trigger"] = "changed from:body, figures from:body"
+	return a
+}
+
+// hxFollow is hxLivePart for a log, of which no event tells.
+func hxFollow(ctx context.Context, url, id string) templ.Attributes {
+	a := hxLivePart(ctx, url, id)
+	a["hx-trigger"] = "every 2s"
+	return a
+}

@@ -37,6 +37,8 @@ const (
 	glyphList    glyph = "M8 6h13M8 12h13M8 18h13M3.5 6h.01M3.5 12h.01M3.5 18h.01"
 	glyphBook    glyph = "M4 5a2 2 0 0 1 2-2h14v15H6a2 2 0 0 0-2 2zM4 20a1.5 1.5 0 0 0 2 1h14M9 8h6"
 	glyphStop    glyph = "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM5.6 5.6l12.8 12.8"
+	glyphPlay    glyph = "M7 4v16l13-8z"
+	glyphRestore glyph = "M4 4v6h6M4.5 10A8 8 0 1 1 4 14"
 	glyphLoad    glyph = "M12 4v11M7 10.5l5 5 5-5M4 20h16"
 	glyphCode    glyph = "M8 7l-5 5 5 5M16 7l5 5-5 5"
 )
@@ -70,7 +72,7 @@ func icon(g glyph) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(string(g))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icon.templ`, Line: 38, Col: 95}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icon.templ`, Line: 40, Col: 95}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

@@ -181,3 +181,12 @@ func keyDeployments(k gatehouse.APIKey, names map[string]string) string {
 	}
 	return strings.Join(known, ", ")
 }
+
+// loadText says how busy the access endpoint is, beside its limit.
+func loadText(l gatehouse.EndpointLoad) string {
+	text := "All tokens of all deployments together: " + number(l.Running) + " of at most " + number(l.Limit) + " requests running"
+	if l.Waiting > 0 {
+		text += ", " + number(l.Waiting) + " waiting in line"
+	}
+	return text + "."
+}

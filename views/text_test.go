@@ -76,3 +76,14 @@ func TestActivityTellsRequestsRefusalsAndTheLimit(t *testing.T) {
 		}
 	}
 }
+
+func TestLoadIsShownBesideItsLimit(t *testing.T) {
+	f := func(l gatehouse.EndpointLoad, want string) {
+		t.Helper()
+		if got := loadText(l); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	f(gatehouse.EndpointLoad{Running: 3, Limit: 10_000}, "All tokens of all deployments together: 3 of at most 10,000 requests running.")
+	f(gatehouse.EndpointLoad{Running: 10_000, Waiting: 7, Limit: 10_000}, "All tokens of all deployments together: 10,000 of at most 10,000 requests running, 7 waiting in line.")
+}

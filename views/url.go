@@ -43,6 +43,33 @@ func EventsURL(id string) string { return DeploymentURL(id) + "/events" }
 // DeleteDeploymentURL asks, and deletes.
 func DeleteDeploymentURL(id string) string { return DeploymentURL(id) + "/delete" }
 
+// StopDeploymentURL asks, and stops.
+func StopDeploymentURL(id string) string { return DeploymentURL(id) + "/stop" }
+
+// StartDeploymentURL starts a stopped deployment, by POST.
+func StartDeploymentURL(id string) string { return DeploymentURL(id) + "/start" }
+
+// SettingsURL is a deployment's Settings.
+func SettingsURL(id string) string { return DeploymentURL(id) + "/settings" }
+
+// SettingsSavedURL is SettingsURL after they were changed.
+func SettingsSavedURL(id string) string { return SettingsURL(id) + "?saved=1" }
+
+// SettingsPreviewURL tells what the entered settings would change, by POST.
+func SettingsPreviewURL(id string) string { return SettingsURL(id) + "/preview" }
+
+// SettingsCodeURL gives the form of the settings, with the code that does the same.
+func SettingsCodeURL(id string) string { return SettingsURL(id) + "/code" }
+
+// TrashURL lists the deleted deployments that can be restored. It stands beside the deployments, so that none is hidden by its name.
+const TrashURL = "/trash"
+
+// RestoreURL asks, and restores a deleted deployment.
+func RestoreURL(id string) string { return TrashURL + "/" + url.PathEscape(id) + "/restore" }
+
+// FreeURL asks, and frees the data of a deleted deployment.
+func FreeURL(id string) string { return TrashURL + "/" + url.PathEscape(id) + "/free" }
+
 // TokensURL is a deployment's Access tokens.
 func TokensURL(id string) string { return DeploymentURL(id) + "/tokens" }
 
@@ -156,3 +183,51 @@ const (
 	CreateCodeURL  = CreateURL + "/code"
 	ConnectCodeURL = ConnectURL + "/code"
 )
+
+// IntegrationsURL is the gallery of guides.
+const IntegrationsURL = "/integrations"
+
+// IntegrationURL is one guide.
+func IntegrationURL(guide string) string { return IntegrationsURL + "/" + url.PathEscape(guide) }
+
+// IntegrationTestURL tests a token, by POST, and shows the guide with the result.
+func IntegrationTestURL(guide string) string { return IntegrationURL(guide) + "/test" }
+
+// ExploreURL is a deployment's Explore.
+func ExploreURL(id string) string { return DeploymentURL(id) + "/explore" }
+
+// FramesURL stands before all that frames of Explore ask for. It must not lead into any other part of the console.
+const FramesURL = "/explore/"
+
+// FrameURL is where vmui begins, for the key of a frame.
+func FrameURL(key string) string { return FramesURL + key + "/prometheus/vmui/" }
+
+// RulesURL is a deployment's Rules.
+func RulesURL(id string) string { return DeploymentURL(id) + "/rules" }
+
+// NewRuleFileURL is the form of another rule file.
+func NewRuleFileURL(id string) string { return RulesURL(id) + "/new" }
+
+// RuleFileURL is the form of a rule file.
+func RuleFileURL(id, name string) string { return RulesURL(id) + "/files/" + url.PathEscape(name) }
+
+// DeleteRuleFileURL asks, and deletes.
+func DeleteRuleFileURL(id, name string) string { return RuleFileURL(id, name) + "/delete" }
+
+// NotifierURL sets the notifier, by POST.
+func NotifierURL(id string) string { return RulesURL(id) + "/notifier" }
+
+// LogsURL is a deployment's Logs.
+func LogsURL(id string) string { return DeploymentURL(id) + "/logs" }
+
+// LogURL is LogsURL with what the viewer chose to see.
+func LogURL(id string, log gatehouse.LogName, search string, paused bool) string {
+	v := url.Values{"log": {string(log)}}
+	if search != "" {
+		v.Set("search", search)
+	}
+	if paused {
+		v.Set("pause", "1")
+	}
+	return withQuery(LogsURL(id), v)
+}

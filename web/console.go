@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
+	"time"
 
 	"gatehouse/internal/control"
 	"gatehouse/internal/gatehouse"
@@ -24,9 +26,17 @@ type Config struct {
 	AccessEndpointURL string
 	// Activity tells what a token is doing. Nil: nobody knows.
 	Activity func(tokenID string) gatehouse.TokenActivity
+	// Figures tells what the VictoriaMetrics of a deployment says of itself. Nil: nobody knows.
+	Figures func(deploymentID string) (gatehouse.Figures, error)
+	// TrashRetention is how long a deleted managed deployment can be restored.
+	TrashRetention time.Duration
+	// Explore reads a deployment for a person who is signed in; a tenant goes with a cluster. Nil: there is nothing to explore.
+	Explore func(deploymentID, person string, tenant *gatehouse.Tenant) http.Handler
 	// ConsoleURL is the console as browsers reach it, without a slash at the end, for links that people pass on. Empty: as each
 	// request says.
 	ConsoleURL string
+	// Load tells how busy the access endpoint is. Nil: nobody knows.
+	Load func() gatehouse.EndpointLoad
 	// EngineAvailable says whether managed deployments can run here; its error says what to do when not. Nil: they can.
 	EngineAvailable func() error
 	// OpenID signs people in through an identity provider. Nil: there is none.
@@ -50,12 +60,14 @@ type Config struct {
 type console struct {
 	Config
 	sessions *sessionStore
+	frames   frames
+	tests    sync.Map // IDs of the users who have a test running
 }
 
 // New makes the console's handler. Serve it with NewServer.
 func New(config Config) http.Handler {
 	c := &console{Config: config, sessions: &sessionStore{config.Control, config.TrustedProxies, config.SecureCookies}}
-	return withRecovery(c, withSecurityHeaders(withCrossOriginProtection(c, c.routes())))
+	return c.withFrames(withRecovery(c, withSecurityHeaders(withCrossOriginProtection(c, c.routes()))))
 }
 
 // routes lists every URL of the console.
@@ -80,6 +92,9 @@ func (c *console) routes() *http.ServeMux {
 
 	user("GET /{$}", c.home)
 	c.deploymentRoutes(user)
+	mux.Handle("POST /deployments/{deployment}/rules/new", c.upload(c.addRuleFile))
+	mux.Handle("POST /deployments/{deployment}/rules/files/{file}", c.upload(c.saveRuleFile))
+	c.integrationRoutes(user)
 	c.organizationRoutes(user)
 	c.profileRoutes(user)
 
@@ -101,6 +116,19 @@ func (c *console) deploymentRoutes(user func(pattern string, h userHandler)) {
 	user("GET /deployments/{deployment}/events", c.deploymentEvents)
 	user("GET /deployments/{deployment}/delete", c.deleteDeploymentDialog)
 	user("POST /deployments/{deployment}/delete", c.deleteDeployment)
+	user("GET /deployments/{deployment}/stop", c.stopDeploymentDialog)
+	user("POST /deployments/{deployment}/stop", c.stopDeployment)
+	user("POST /deployments/{deployment}/start", c.startDeployment)
+	user("GET /deployments/{deployment}/settings", c.settingsPage)
+	user("POST /deployments/{deployment}/settings", c.saveSettings)
+	user("POST /deployments/{deployment}/settings/preview", c.previewSettings)
+	user("POST /deployments/{deployment}/settings/code", c.settingsCode)
+
+	user("GET /trash", c.trashPage)
+	user("GET /trash/{deleted}/restore", c.restoreDialog)
+	user("POST /trash/{deleted}/restore", c.restore)
+	user("GET /trash/{deleted}/free", c.freeDialog)
+	user("POST /trash/{deleted}/free", c.free)
 
 	user("GET /deployments/{deployment}/tokens", c.tokensPage)
 	user("POST /deployments/{deployment}/tokens", c.generateToken)
@@ -112,8 +140,24 @@ func (c *console) deploymentRoutes(user func(pattern string, h userHandler)) {
 	user("GET /deployments/{deployment}/tokens/{token}/delete", c.deleteTokenDialog)
 	user("POST /deployments/{deployment}/tokens/{token}/delete", c.deleteToken)
 
+	user("GET /deployments/{deployment}/explore", c.explorePage)
+
+	user("GET /deployments/{deployment}/rules", c.rulesPage)
+	user("GET /deployments/{deployment}/rules/new", c.newRuleFilePage)
+	user("POST /deployments/{deployment}/rules/notifier", c.setNotifier)
+	user("GET /deployments/{deployment}/rules/files/{file}", c.ruleFilePage)
+	user("GET /deployments/{deployment}/rules/files/{file}/delete", c.deleteRuleFileDialog)
+	user("POST /deployments/{deployment}/rules/files/{file}/delete", c.deleteRuleFile)
+	user("GET /deployments/{deployment}/logs", c.logsPage)
+
 	user("GET /deployments/{deployment}/audit", c.deploymentAuditPage)
 	user("GET /deployments/{deployment}/audit/export", c.exportDeploymentAudit)
+}
+
+func (c *console) integrationRoutes(user func(pattern string, h userHandler)) {
+	user("GET /integrations", c.integrationsPage)
+	user("GET /integrations/{guide}", c.integrationPage)
+	user("POST /integrations/{guide}/test", c.testIntegration)
 }
 
 func (c *console) organizationRoutes(user func(pattern string, h userHandler)) {

@@ -27,6 +27,13 @@ func (c *console) deploymentsPage(w http.ResponseWriter, r *http.Request, actor 
 		MayChange:   actor.Can(gatehouse.ChangeDeployments),
 		NoEngine:    c.noEngine(),
 	}
+	if page.MayChange {
+		deleted, err := c.Control.Trash(r.Context(), actor)
+		if err != nil {
+			return err
+		}
+		page.Trash = len(deleted)
+	}
 	for _, d := range all {
 		card := views.DeploymentCard{Deployment: d, Tokens: -1}
 		if actor.Can(gatehouse.ViewTokens) {
@@ -53,6 +60,7 @@ func (c *console) overviewPage(w http.ResponseWriter, r *http.Request, actor gat
 		Deployment:  d,
 		EndpointURL: c.AccessEndpointURL,
 		MayChange:   actor.Can(gatehouse.ChangeDeployments),
+		Figures:     c.figures(d.ID),
 		Sees:        views.SeesOf(actor),
 	}
 	if page.Sees.Tokens {
@@ -61,6 +69,15 @@ func (c *console) overviewPage(w http.ResponseWriter, r *http.Request, actor gat
 		}
 	}
 	return c.show(w, r, http.StatusOK, page)
+}
+
+// figures are those of a deployment's VictoriaMetrics. They are not known of one that is just being made or deleted.
+func (c *console) figures(deploymentID string) gatehouse.Figures {
+	if c.Figures == nil {
+		return gatehouse.Figures{}
+	}
+	f, _ := c.Figures(deploymentID)
+	return f
 }
 
 // addTokens shows which token was used last or, as long as none was, one to try: the oldest, which came with the deployment.
@@ -97,52 +114,21 @@ func (c *console) firstUsedLately(r *http.Request, actor gatehouse.Actor, deploy
 	return slices.DeleteFunc(tokens, func(t gatehouse.Token) bool { return t.FirstUse == nil || time.Since(t.FirstUse.At) >= lately }), err
 }
 
-func (c *console) createDeploymentDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
+func (c *console) connectDeploymentDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
 	if err := mayChangeDeployments(actor); err != nil {
 		return err
 	}
-	return c.showDeploymentForm(w, r, http.StatusOK, views.NewDeploymentDialog{NoEngine: c.noEngine()})
+	return c.showConnect(w, r, http.StatusOK, views.ConnectDeploymentDialog{Type: gatehouse.SingleNode})
 }
 
-// showDeploymentForm completes the form with the code that does the same.
-func (c *console) showDeploymentForm(w http.ResponseWriter, r *http.Request, status int, form views.NewDeploymentDialog) error {
-	if !form.Connect {
-		form.Code = snippet.CreateDeployment(c.origin(r), form.Name)
-		return c.show(w, r, status, form)
-	}
+// showConnect completes the form with the code that does the same.
+func (c *console) showConnect(w http.ResponseWriter, r *http.Request, status int, form views.ConnectDeploymentDialog) error {
 	n, err := newConnected(form)
 	if err != nil {
 		n.MaxConcurrentRequests = 0 // what is wrong with it stands beside its field
 	}
 	form.Code = snippet.ConnectDeployment(c.origin(r), n)
 	return c.show(w, r, status, form)
-}
-
-// createDeploymentCode shows the form again, with the code for what is entered.
-func (c *console) createDeploymentCode(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
-	if err := mayChangeDeployments(actor); err != nil {
-		return err
-	}
-	return c.showDeploymentForm(w, r, http.StatusOK, views.NewDeploymentDialog{Name: strings.TrimSpace(r.PostFormValue("name")), NoEngine: c.noEngine(), Open: true})
-}
-
-func (c *console) createDeployment(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
-	if err := mayChangeDeployments(actor); err != nil {
-		return err
-	}
-	form := views.NewDeploymentDialog{Name: strings.TrimSpace(r.PostFormValue("name")), NoEngine: c.noEngine()}
-	if form.NoEngine != "" {
-		return c.showDeploymentForm(w, r, http.StatusServiceUnavailable, form)
-	}
-	d, err := c.Control.CreateDeployment(r.Context(), actor, gatehouse.NewDeployment{Name: form.Name, Type: gatehouse.SingleNode})
-	return c.deploymentMade(w, r, form, d, err)
-}
-
-func (c *console) connectDeploymentDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
-	if err := mayChangeDeployments(actor); err != nil {
-		return err
-	}
-	return c.showDeploymentForm(w, r, http.StatusOK, views.NewDeploymentDialog{Connect: true, Type: gatehouse.SingleNode})
 }
 
 // connectDeploymentCode shows the form again, with the code for what is entered.
@@ -152,12 +138,11 @@ func (c *console) connectDeploymentCode(w http.ResponseWriter, r *http.Request, 
 	}
 	form := connectForm(r)
 	form.Open = true
-	return c.showDeploymentForm(w, r, http.StatusOK, form)
+	return c.showConnect(w, r, http.StatusOK, form)
 }
 
-func connectForm(r *http.Request) views.NewDeploymentDialog {
-	return views.NewDeploymentDialog{
-		Connect:               true,
+func connectForm(r *http.Request) views.ConnectDeploymentDialog {
+	return views.ConnectDeploymentDialog{
 		Name:                  strings.TrimSpace(r.PostFormValue("name")),
 		Type:                  gatehouse.DeploymentType(r.PostFormValue("type")),
 		URL:                   r.PostFormValue("url"),
@@ -182,11 +167,18 @@ func (c *console) connectDeployment(w http.ResponseWriter, r *http.Request, acto
 	if err == nil {
 		d, err = c.Control.ConnectDeployment(r.Context(), actor, n)
 	}
-	return c.deploymentMade(w, r, form, d, err)
+	if isMade(d, err) {
+		return redirect(w, r, views.DeploymentURL(d.ID))
+	}
+	if isFormError(err) {
+		form.Error = views.FormErrorOf(err)
+		return c.showConnect(w, r, statusOf(err), form)
+	}
+	return err
 }
 
 // newConnected reads the form. What was typed into the fields of the other type is left out: they are not shown.
-func newConnected(form views.NewDeploymentDialog) (gatehouse.NewDeployment, error) {
+func newConnected(form views.ConnectDeploymentDialog) (gatehouse.NewDeployment, error) {
 	n := gatehouse.NewDeployment{Name: form.Name, Type: form.Type, Upstream: form.Upstream}
 	if form.Type == gatehouse.Cluster {
 		n.InsertURLs, n.SelectURLs = strings.Fields(form.InsertURL), strings.Fields(form.SelectURL)
@@ -203,18 +195,8 @@ func newConnected(form views.NewDeploymentDialog) (gatehouse.NewDeployment, erro
 	return n, nil
 }
 
-// deploymentMade leads to the new deployment, or back into the form with what was typed. One that is stored, but not in force yet,
-// is made.
-func (c *console) deploymentMade(w http.ResponseWriter, r *http.Request, form views.NewDeploymentDialog, d gatehouse.Deployment, err error) error {
-	switch {
-	case err == nil || d.ID != "":
-		return redirect(w, r, views.DeploymentURL(d.ID))
-	case isFormError(err):
-		form.Error = views.FormErrorOf(err)
-		return c.showDeploymentForm(w, r, statusOf(err), form)
-	}
-	return err
-}
+// isMade reports whether d was made. One that is stored, but not in force yet, is.
+func isMade(d gatehouse.Deployment, err error) bool { return err == nil || d.ID != "" }
 
 func (c *console) deleteDeploymentDialog(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
 	dialog, err := c.deletion(r, actor)
@@ -229,9 +211,7 @@ func (c *console) deleteDeployment(w http.ResponseWriter, r *http.Request, actor
 	if err != nil {
 		return err
 	}
-	if dialog.Typed != dialog.Deployment.Name {
-		err = gatehouse.InvalidField("confirm", "this is not the name of the deployment; type %s", dialog.Deployment.Name)
-	} else {
+	if err = checkTyped(dialog.Typed, dialog.Deployment.Name); err == nil {
 		err = c.Control.DeleteDeployment(r.Context(), actor, dialog.Deployment.ID)
 	}
 	switch {
@@ -246,15 +226,12 @@ func (c *console) deleteDeployment(w http.ResponseWriter, r *http.Request, actor
 
 // deletion is the dialog before a deployment is deleted, with what was typed into it.
 func (c *console) deletion(r *http.Request, actor gatehouse.Actor) (views.DeleteDeploymentDialog, error) {
-	if err := mayChangeDeployments(actor); err != nil {
-		return views.DeleteDeploymentDialog{}, err
-	}
-	d, err := c.deployment(r, actor)
+	d, err := c.changeable(r, actor)
 	if err != nil {
 		return views.DeleteDeploymentDialog{}, err
 	}
 	tokens, err := c.countTokens(r, actor, d.ID)
-	return views.DeleteDeploymentDialog{Deployment: d, Tokens: tokens, Typed: strings.TrimSpace(r.PostFormValue("confirm"))}, err
+	return views.DeleteDeploymentDialog{Deployment: d, Tokens: tokens, Kept: c.TrashRetention, Typed: strings.TrimSpace(r.PostFormValue("confirm"))}, err
 }
 
 // mayChangeDeployments keeps forms from those whose input control would refuse.

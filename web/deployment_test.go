@@ -51,6 +51,62 @@ func TestCreateKeepsWrongInputAndSaysWhy(t *testing.T) {
 	f("prod", http.StatusConflict, "exists already")
 }
 
+func TestCreateTakesTierSizeAndWindow(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	p := v.get("/deployments/create", htmx).wantStatus(http.StatusOK)
+	p.wantText(".tiers", "s.starter.a 50k samples per second, 1M active series, reads 750k samples per second 50k/s 1M 750k/s")
+	p.wantText(".tiers", "unlimited no limits no limit no limit no limit")
+	if strings.Contains(p.text(".tiers"), "medium a") || p.attr(".tiers input[checked]", "value") != "unlimited" {
+		t.Errorf("the tiers are %s", p.text(".tiers"))
+	}
+	form := url.Values{
+		"name": {"prod"}, "type": {"single_node"}, "region": {"local"}, "tier": {"s.small.a"}, "retention": {"6"}, "retention_unit": {"m"}, "storage_size": {"200"},
+		"deduplication": {"30"}, "deduplication_unit": {"s"}, "maintenance_window": {"Sat-Sun 3-4am"},
+	}
+	p = v.post("/deployments/create/code", form, htmx).wantStatus(http.StatusOK)
+	p.wantText("#storage_size-hint", "Recommended for s.small.a and 6 months")
+	p.wantText("#form-code", "gatehouse deployment create --tier=s.small.a --retention=6m prod")
+	p.wantText("#form-code", "It sets name, tier and retention only.")
+	to := v.post("/deployments/create", form).wantStatus(http.StatusSeeOther).location()
+	p = v.get(to)
+	for _, want := range []string{"Tier s.small.a", "Retention 6 months", "Storage 200 GB", "Deduplication one sample per 30 s", "Maintenance window Sat-Sun 3-4am", "Region local"} {
+		p.wantText(".facts", want)
+	}
+	if all, _ := s.control.Deployments(t.Context(), system); len(all) != 1 {
+		t.Errorf("%d deployments", len(all))
+	}
+}
+
+func TestCreateKeepsWrongSizesAndSaysWhy(t *testing.T) {
+	_, v := newSiteWithAdmin(t)
+	f := func(field, value, message string) {
+		t.Helper()
+		form := url.Values{"name": {"prod"}, "type": {"single_node"}, "tier": {"s.micro.a"}, "retention": {"5"}, "retention_unit": {"m"}}
+		form.Set(field, value)
+		p := v.post("/deployments/create", form, htmx).wantStatus(http.StatusUnprocessableEntity)
+		p.wantText("#"+field+"-error", message)
+		if p.has("input[type=text][name="+field+"]") && p.attr("[name="+field+"]", "value") != value {
+			t.Errorf("%s was not kept", field)
+		}
+		if field != "tier" && !p.has("[name=tier][value=s.micro.a][checked]") || !p.has("[name=retention_unit] [value=m][selected]") {
+			t.Error("what else was chosen is gone")
+		}
+	}
+	f("retention", "0", "out of range")
+	f("retention", "-1", "not a whole number")
+	f("storage_size", "9", "choose 10 GB")
+	f("deduplication", "1h", "not a whole number")
+	f("tier", "huge", "is unknown; choose one of")
+	f("maintenance_window", "never", "is unknown; choose one of")
+}
+
+func TestCreateSendsClustersToConnectExisting(t *testing.T) {
+	_, v := newSiteWithAdmin(t)
+	p := v.post("/deployments/create", url.Values{"name": {"fleet"}, "type": {"cluster"}, "storage_size": {"left over"}}, htmx).wantStatus(http.StatusUnprocessableEntity)
+	p.wantText("#type-error", "start your cluster and connect it")
+	p.wantText(".for-cluster", "Connect existing")
+}
+
 func TestWithoutEngineCreateSaysWhatToDo(t *testing.T) {
 	s, v := newSiteWithAdmin(t, func(c *web.Config) {
 		c.EngineAvailable = func() error {
@@ -150,7 +206,7 @@ func TestDeletingADeploymentNeedsItsName(t *testing.T) {
 	path := "/deployments/" + d.ID + "/delete"
 	p := v.get(path, htmx).wantStatus(http.StatusOK)
 	p.wantText("dialog", "its access token stops working at once")
-	p.wantText("dialog", "trash folder")
+	p.wantText("dialog", "VictoriaMetrics is stopped")
 	v.post(path, url.Values{"confirm": {"Prod"}}, htmx).wantStatus(http.StatusUnprocessableEntity).wantText("#confirm-error", "This is not the name")
 	v.get("/deployments/" + d.ID).wantStatus(http.StatusOK)
 

@@ -13,9 +13,12 @@ import (
 // changes are the addresses to which forms of the pages are sent, so that none is forgotten: all is what pages gives.
 func changes(all []string) []string {
 	deployment, token, user, key := all[3], strings.TrimSuffix(all[7], "/examples"), strings.TrimSuffix(all[14], "/role"), all[21]
+	trashed := strings.TrimSuffix(all[slices.Index(all, "/trash")+1], "/restore")
 	return []string{
 		"/deployments/create", "/deployments/create/code", "/deployments/connect", "/deployments/connect/code", deployment + "/delete",
 		deployment + "/tokens", deployment + "/tokens/code", token + "/secret", token + "/examples/vmagent", token + "/delete",
+		deployment + "/stop", deployment + "/start", deployment + "/settings", deployment + "/settings/preview", deployment + "/settings/code",
+		trashed + "/restore", trashed + "/free",
 		"/users/invite", user + "/role", user + "/link", user + "/disable", user + "/enable", user + "/delete",
 		"/api-keys/create", key + "/secret", key + "/example", key + "/revoke",
 		"/profile/password", "/profile/sessions/nothing/end", "/profile/sessions/end-others",

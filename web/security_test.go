@@ -25,8 +25,8 @@ func TestAnotherSiteChangesNothing(t *testing.T) {
 	v.post(path, form, headers{"Sec-Fetch-Site": "same-origin"}).wantStatus(http.StatusSeeOther)
 }
 
-// pages are all addresses that show something about d, its token, a user and an API key.
-func pages(d gatehouse.Deployment, t gatehouse.Token, u gatehouse.User, k gatehouse.APIKey) []string {
+// pages are all addresses that show something about d, a deleted deployment, a token, a user and an API key.
+func pages(d, gone gatehouse.Deployment, t gatehouse.Token, u gatehouse.User, k gatehouse.APIKey) []string {
 	base := "/deployments/" + d.ID
 	token, user, key := base+"/tokens/"+t.ID, "/users/"+u.ID, "/api-keys/"+k.ID
 	return []string{
@@ -34,13 +34,15 @@ func pages(d gatehouse.Deployment, t gatehouse.Token, u gatehouse.User, k gateho
 		base + "/tokens", base + "/tokens/new", token + "/examples", token + "/examples?generated=1", token + "/delete",
 		base + "/audit", "/audit", "/users", "/users/invite", user + "/role", user + "/link", user + "/disable", user + "/enable", user + "/delete",
 		"/api-keys", "/api-keys/create", key, key + "?created=1", key + "/revoke", "/profile",
+		base + "/settings", base + "/stop", "/trash", "/trash/" + gone.ID + "/restore", "/trash/" + gone.ID + "/free",
 	}
 }
 
 // furnished is a site with one of each: a deployment with a token, a user and an API key, each with the name.
 func furnished(t *testing.T, name string) (s *site, admin *visitor, all []string, secrets []string) {
 	s, admin = newSiteWithAdmin(t)
-	d := s.addDeployment(name)
+	d, gone := s.addDeployment(name), s.addDeployment(name+"-")
+	s.discard(gone)
 	token, tokenSecret := s.addToken(d, name+"'", gatehouse.ReadWrite)
 	s.use(token, gatehouse.Use{At: token.CreatedAt, Addr: "127.0.0.1", UserAgent: name})
 	k, keySecret := s.addAPIKey(gatehouse.NewAPIKey{Name: name, Deployments: []string{d.ID}})
@@ -48,7 +50,7 @@ func furnished(t *testing.T, name string) (s *site, admin *visitor, all []string
 		t.Fatal(err)
 	}
 	s.addUser(editorEmail, gatehouse.Editor)
-	return s, admin, pages(d, token, s.user(editorEmail), k), []string{tokenSecret, keySecret}
+	return s, admin, pages(d, gone, token, s.user(editorEmail), k), []string{tokenSecret, keySecret}
 }
 
 func TestPagesObeyTheirSecurityPolicy(t *testing.T) {
@@ -156,7 +158,7 @@ func TestViewersSeeNoTokensAndNoSecrets(t *testing.T) {
 		t.Error("the list offers a viewer to change something")
 	}
 	p = v.get("/deployments/" + d.ID).wantStatus(http.StatusOK)
-	if got := p.text(".tabs"); got != "Overview" {
+	if got := p.text(".tabs"); got != "Overview Explore" {
 		t.Errorf("tabs %q", got)
 	}
 	if strings.Contains(p.body, "vmagent") || strings.Contains(p.body, token.Mask+"•") {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/html"
 
 	"gatehouse/internal/control"
+	"gatehouse/internal/engine"
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/sqlite"
@@ -34,6 +35,7 @@ var system = gatehouse.Actor{Kind: gatehouse.System, Name: "test", Role: gatehou
 // site is a whole console on a real listener, with a real control plane on a real database.
 type site struct {
 	*testing.T
+	dir     string // of the data
 	url     string
 	server  *http.Server
 	store   *sqlite.Store
@@ -55,8 +57,12 @@ func newSite(t *testing.T, change ...func(*web.Config)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{T: t, store: store, feed: control.NewFeed(), setup: web.NewSetup(), log: &syncBuffer{}}
-	s.control = control.New(control.Config{Store: store, Sealer: sealer, Live: true})
+	s := &site{T: t, dir: dir, store: store, feed: control.NewFeed(), setup: web.NewSetup(), log: &syncBuffer{}}
+	engines, err := engine.New(engine.Config{DataDir: dir}) // which runs none, but reads their logs
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.control = control.New(control.Config{Store: store, Sealer: sealer, Live: true, Engines: engines})
 	config := web.Config{
 		Control: s.control, Feed: s.feed, Setup: s.setup, AccessEndpointURL: endpointURL, Version: "v0.0.0-test",
 		Log: slog.New(slog.NewTextHandler(s.log, nil)),
@@ -191,15 +197,19 @@ func (v *visitor) post(path string, form url.Values, h ...headers) page {
 
 func (v *visitor) do(method, path string, form url.Values, h ...headers) page {
 	v.Helper()
-	req, err := http.NewRequestWithContext(v.Context(), method, v.url+path, strings.NewReader(form.Encode()))
+	if method == http.MethodPost {
+		h = append([]headers{{"Content-Type": "application/x-www-form-urlencoded", "Origin": v.url}}, h...)
+	}
+	return v.doBody(method, path, strings.NewReader(form.Encode()), h...)
+}
+
+func (v *visitor) doBody(method, path string, body io.Reader, h ...headers) page {
+	v.Helper()
+	req, err := http.NewRequestWithContext(v.Context(), method, v.url+path, body)
 	if err != nil {
 		v.Fatal(err)
 	}
 	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set("Origin", v.url)
-	}
 	for _, all := range h {
 		for name, value := range all {
 			req.Header.Set(name, value)
@@ -210,15 +220,15 @@ func (v *visitor) do(method, path string, form url.Values, h ...headers) page {
 		v.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		v.Fatal(err)
 	}
-	doc, err := html.Parse(bytes.NewReader(body))
+	doc, err := html.Parse(bytes.NewReader(answer))
 	if err != nil {
 		v.Fatal(err)
 	}
-	return page{v.T, resp.StatusCode, resp.Header, string(body), doc}
+	return page{v.T, resp.StatusCode, resp.Header, string(answer), doc}
 }
 
 // page is an answer.

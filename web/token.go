@@ -43,6 +43,9 @@ func (c *console) tokensPage(w http.ResponseWriter, r *http.Request, actor gateh
 		return err
 	}
 	page.Activity = c.activities(page.Tokens)
+	if c.Load != nil {
+		page.Load = c.Load()
+	}
 	return c.show(w, r, http.StatusOK, page)
 }
 
@@ -92,7 +95,11 @@ func (c *console) newTokenDialog(w http.ResponseWriter, r *http.Request, actor g
 	if err != nil {
 		return err
 	}
-	return c.showTokenForm(w, r, http.StatusOK, views.NewNewTokenDialog(d))
+	form := views.NewNewTokenDialog(d)
+	if access, err := gatehouse.ParseAccess(r.FormValue("access")); err == nil {
+		form.Access = string(access) // a guide knows what its client needs
+	}
+	return c.showTokenForm(w, r, http.StatusOK, form)
 }
 
 // showTokenForm completes the form with the code that does the same.

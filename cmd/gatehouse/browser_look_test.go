@@ -42,6 +42,8 @@ func eachScene(t *testing.T, look func(b *tab, name string, width int64, theme s
 	dir := newDataDir(t)
 	addUser(t, dir, browserEmail, "admin")
 	furnish(t, dir)
+	useTightTier(t)
+	furnishLifecycle(t, dir)
 	link := furnishOrganization(t, dir)
 	p := serve(t, dir)
 	p.waitRunning("default")
@@ -52,7 +54,12 @@ func eachScene(t *testing.T, look func(b *tab, name string, width int64, theme s
 	b := openTab(t, p.console)
 	b.signIn(browserEmail, "/deployments")
 	show(b, organizationScenes())
+	show(b, exploreScenes())
+	show(b, integrationScenes())
 	show(b, scenes())
+	show(b, lifecycleScenes(p))
+	furnishRules(t, p)
+	show(b, ruleScenes())
 }
 
 // overflowScript names what is wider than its window or dialog.

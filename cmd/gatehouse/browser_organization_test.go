@@ -219,7 +219,7 @@ func TestFormsPrintThemselves(t *testing.T) {
 	b.click("button", "Create")
 	b.fill("Name", "second")
 	b.click("DisclosureTriangle", "as command line")
-	b.sees("gatehouse deployment create second")
+	b.sees("gatehouse deployment create --tier=unlimited --retention=30d second")
 	b.click("DisclosureTriangle", "as cURL")
 	eventually(t, "the code for cURL follows", func() error {
 		code := eval[string](b, `document.querySelector("#form-code details[open] pre").innerText`)

@@ -116,6 +116,7 @@ func inviteScenes(link string) []scene {
 func viewerScenes() []scene {
 	return []scene{
 		{"overview-viewer", func(b *tab) { b.visit("/deployments/default"); b.sees("As a viewer you may") }},
+		{"integration-viewer", func(b *tab) { b.visit("/integrations/prometheus"); b.sees("Ask an admin or an editor") }},
 		{"users-refused", func(b *tab) { b.visit("/users"); b.sees(`Your role "viewer" may not`) }},
 	}
 }

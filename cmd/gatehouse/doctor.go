@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -101,7 +102,7 @@ func (d *doctor) examine(ctx context.Context) {
 	d.checkDisk()
 	d.checkKeysetFile()
 	d.checkServer(ctx)
-	if err := d.commands.requireData(); err != nil {
+	if err := cmp.Or(d.commands.requireData(), d.commands.refuseOutdated(ctx)); err != nil {
 		d.fail("database", err)
 		d.checkEngine(ctx, false)
 		return

@@ -137,6 +137,9 @@ func importReportOf(p vmauth.Plan, done control.Imported, dryRun bool) importRep
 		if t.Tenant != nil {
 			one.Tenant = t.Tenant.String()
 		}
+		if !t.Existed && t.Name != u.Name && r.Deployments[u.Deployment].Existed {
+			one.Notes = append(slices.Clone(u.Notes), "a token of this user's name was there already, and still lets its own secret in; when the user's password or token was changed in the file, revoke the older one")
+		}
 		if t.Existed {
 			one.Outcome = "existed"
 		} else if dryRun {

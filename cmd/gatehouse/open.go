@@ -96,8 +96,27 @@ func explainFile(err error, path string) error {
 	return err
 }
 
+// refuseOutdated keeps every command but serve and restore from bringing a database up to date: an older server may run on it, and a
+// backup of it should be one that the older version can restore.
+func (c *commands) refuseOutdated(ctx context.Context) error {
+	seen, known, err := sqlite.Version(ctx, c.databasePath())
+	if err != nil || seen == 0 || seen == known {
+		return err
+	}
+	return gatehouse.Errorf(gatehouse.Conflict,
+		"the database %s is of an older Gatehouse (schema %d, this one has %d); back up with that version, stop its server, and start this one with: gatehouse serve", c.databasePath(), seen, known)
+}
+
 // withControl runs fn on the control plane of the data directory, as the person at the command line.
 func (c *commands) withControl(ctx context.Context, fn func(*control.Control, gatehouse.Actor) error) error {
+	if err := c.refuseOutdated(ctx); err != nil {
+		return err
+	}
+	return c.withUpdatedControl(ctx, fn)
+}
+
+// withUpdatedControl is withControl, and brings the database up to date.
+func (c *commands) withUpdatedControl(ctx context.Context, fn func(*control.Control, gatehouse.Actor) error) error {
 	store, sealer, err := c.openData(ctx)
 	if err != nil {
 		return err
@@ -177,6 +196,24 @@ func lockFile(path, taken string) (*os.File, error) {
 		return nil, gatehouse.Errorf(gatehouse.Conflict, "%s", taken).WithCause(err)
 	}
 	return f, nil
+}
+
+// writeAddress notes in the lock file where the server's console is.
+func writeAddress(lock *os.File, consoleURL string) error {
+	if err := lock.Truncate(0); err != nil {
+		return explainFile(err, lock.Name())
+	}
+	_, err := lock.WriteAt([]byte(consoleURL), 0)
+	return explainFile(err, lock.Name())
+}
+
+// consoleAddress is where the console of the running server is, or "" when none runs.
+func (c *commands) consoleAddress() string {
+	if runs, err := serverRuns(c.DataDir); err != nil || !runs {
+		return ""
+	}
+	address, _ := os.ReadFile(filepath.Join(c.DataDir, serveLock)) // nothing is lost without it
+	return string(address)
 }
 
 // serverRuns reports whether a server holds the lock.

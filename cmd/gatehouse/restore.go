@@ -79,7 +79,7 @@ func (k *restoreCommand) restore(ctx context.Context, c *commands, hasKeyset boo
 	if err := readArchive(k.File, files); err != nil {
 		return err
 	}
-	return c.withControl(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
+	return c.withUpdatedControl(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
 		return ctl.FinishRestore(ctx, actor)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/sqlite"
 )
 
 type serveCommand struct {
@@ -43,11 +44,18 @@ func (k *serveCommand) Run(ctx context.Context, c *commands, s *streams) error {
 		return err
 	}
 	defer lock.Close()
+	seen, known, err := sqlite.Version(ctx, c.databasePath())
+	if err != nil {
+		return err
+	}
 	store, sealer, err := c.openData(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	if seen > 0 && seen < known {
+		log.Info("the database was brought up to date; an older Gatehouse cannot open it any more", "from", seen, "to", known)
+	}
 	open, err := k.listen()
 	if err != nil {
 		return err
@@ -55,6 +63,10 @@ func (k *serveCommand) Run(ctx context.Context, c *commands, s *streams) error {
 	defer open.close()
 	server, err := newServer(k, c.DataDir, store, sealer, open, log)
 	if err != nil {
+		return err
+	}
+	// For commands that print links.
+	if err := writeAddress(lock, server.consoleURL); err != nil {
 		return err
 	}
 	return server.run(ctx)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -34,6 +35,7 @@ const engineStopTimeout = 5 * time.Minute
 type server struct {
 	log             *slog.Logger
 	shutdownTimeout time.Duration
+	consoleURL      string // as browsers see it
 	trashRetention  time.Duration
 	auditRetention  gatehouse.Retention // zero: for ever
 	listeners       listeners
@@ -82,12 +84,15 @@ func newServer(k *serveCommand, dataDir string, store *sqlite.Store, sealer *sec
 	if s.auditRetention, err = k.auditRetention(); err != nil {
 		return nil, err
 	}
-	s.engines, err = engine.New(engine.Config{Dir: k.EngineDir, DataDir: dataDir, Log: log, OnState: s.noteState})
+	s.engines, err = engine.New(engine.Config{
+		Dir: k.EngineDir, DataDir: dataDir, Log: log, OnState: s.noteState, Rules: store.RuleSet, OnRules: s.feed.Notify,
+		ConsoleURL: cmp.Or(strings.TrimRight(k.ConsoleURL, "/"), localURL(open.console, k.ConsoleTLS.Cert != "")),
+	})
 	if err != nil {
 		return nil, err
 	}
 	s.follower = access.NewFollower(store, s.apply, log)
-	s.control = control.New(control.Config{Store: store, Sealer: sealer, Publish: s.follower.Sync, Live: true, DiskUsed: s.diskUsed})
+	s.control = control.New(control.Config{Store: store, Sealer: sealer, Publish: s.follower.Sync, Live: true, DiskUsed: s.diskUsed, Engines: s.engines})
 	return s, s.makeServers(k)
 }
 
@@ -109,9 +114,10 @@ func (s *server) makeServers(k *serveCommand) error {
 	if err != nil {
 		return err
 	}
-	endpoint := access.NewServer(access.NewHandler(s.table, access.Options{
+	gate := access.NewHandler(s.table, access.Options{
 		MaxQueueDuration: k.MaxQueueDuration, TrustedProxies: proxies, Log: s.log, AccessLog: accessLog,
-	}))
+	})
+	endpoint := access.NewServer(gate)
 	endpoint.Protocols.SetHTTP2(accessTLS != nil)
 	s.access = newService(endpoint, s.listeners.access, accessTLS)
 
@@ -123,6 +129,7 @@ func (s *server) makeServers(k *serveCommand) error {
 	if err != nil {
 		return err
 	}
+	s.consoleURL = consoleURL
 	provider, err := k.OpenID.provider(consoleURL)
 	if err != nil {
 		return err
@@ -132,7 +139,7 @@ func (s *server) makeServers(k *serveCommand) error {
 		EngineVersion: sync.OnceValue(s.engines.Version), TrustedProxies: proxies, RequestRate: k.APIRequestRate, Log: s.log, Version: version(),
 	})
 	console := web.NewServer(api.Mount(management, web.New(web.Config{
-		Control: s.control, Feed: s.feed, Activity: s.table.Activity, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
+		Control: s.control, Feed: s.feed, Activity: s.table.Activity, Load: gate.Load, Explore: gate.Reader, Figures: s.engines.Figures, TrashRetention: s.trashRetention, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
 		ConsoleURL: strings.TrimRight(k.ConsoleURL, "/"), OpenID: provider, OpenIDLabel: k.OpenID.Label, Setup: s.setup, TrustedProxies: proxies, Log: s.log, Version: version(), APIDocument: document,
 	})))
 	s.console = newService(console, s.listeners.console, consoleTLS)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -175,11 +176,11 @@ func (k *userRole) Run(ctx context.Context, c *commands) error {
 
 // consoleFlag says where one-time links lead.
 type consoleFlag struct {
-	ConsoleURL string `help:"URL of the console as browsers see it." default:"http://127.0.0.1:8420" placeholder:"URL" name:"console-url"`
+	ConsoleURL string `help:"URL of the console as browsers see it. Default: that of the running server." placeholder:"URL" name:"console-url"`
 }
 
-func (k consoleFlag) link(code string) string {
-	return strings.TrimRight(k.ConsoleURL, "/") + views.InviteCodeURL(code)
+func (k consoleFlag) link(c *commands, code string) string {
+	return strings.TrimRight(cmp.Or(k.ConsoleURL, c.consoleAddress(), "http://127.0.0.1:8420"), "/") + views.InviteCodeURL(code)
 }
 
 type userInvite struct {
@@ -197,10 +198,10 @@ func (k *userInvite) Run(ctx context.Context, c *commands, s *streams) error {
 		}
 		if k.JSON {
 			out := userOut(u)
-			out.Link = k.link(code)
+			out.Link = k.link(c, code)
 			return printJSON(s.out, out)
 		}
-		_, err = fmt.Fprintln(s.out, k.link(code))
+		_, err = fmt.Fprintln(s.out, k.link(c, code))
 		return err
 	})
 }
@@ -216,7 +217,7 @@ func (k *userResetLink) Run(ctx context.Context, c *commands, s *streams) error 
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(s.out, k.link(code))
+		_, err = fmt.Fprintln(s.out, k.link(c, code))
 		return err
 	})
 }

@@ -108,6 +108,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a, refusal := h.judge(r)
+	h.answer(w, r, a, refusal)
+}
+
+// answer serves a request that was judged.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, a admission, refusal *Refusal) {
 	switch {
 	case refusal != nil:
 		if refusal.Reason == BadCredential && !h.slowdown.wait(r.Context(), clientaddr.Of(r, h.trusted)) {
@@ -119,7 +124,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.hurry(w)
 		h.noteUse(a, r)
 		a.route.Answer.write(w)
-		h.metrics.answered(a.route.Kind, a.route.Answer.Status)
+		h.metrics.answered(a, a.route.Answer.Status)
 		h.record(r, &outcome{admission: a, status: a.route.Answer.Status, out: int64(len(a.route.Answer.Body))})
 	default:
 		h.forward(w, r, a)
@@ -128,11 +133,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // judge decides on what the request says before its body. The admission of a request that is refused holds what was known by then.
 func (h *Handler) judge(r *http.Request) (admission, *Refusal) {
-	a := admission{at: time.Now()}
-	var refusal *Refusal
-	if a.grant, refusal = h.authenticate(r); refusal != nil {
-		return a, refusal
+	grant, refusal := h.authenticate(r)
+	if refusal != nil {
+		return admission{at: time.Now()}, refusal
 	}
+	return h.admit(r, grant)
+}
+
+// admit is judge for a request whose grant is known.
+func (h *Handler) admit(r *http.Request, g *Grant) (admission, *Refusal) {
+	a := admission{grant: g, at: time.Now()}
 	if a.config = a.grant.deployment.config.Load(); a.config == nil {
 		return a, refuseStopped
 	}
@@ -240,6 +250,9 @@ func (h *Handler) leave(g *Grant) {
 }
 
 func (h *Handler) noteUse(a admission, r *http.Request) {
+	if a.grant.isReader() {
+		return
+	}
 	h.table.noteUse(a.grant, a.at, clientaddr.Of(r, h.trusted), userAgent(r))
 }
 

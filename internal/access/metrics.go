@@ -13,6 +13,7 @@ type meters struct {
 	set *metrics.Set
 
 	requests   map[Kind]*[6]*metrics.Counter // by the first digit of the status
+	read       [6]*metrics.Counter           // the same of Readers, who have no token
 	refusals   map[Reason]*metrics.Counter
 	flaws      map[flaw]*metrics.Counter
 	retries    *metrics.Counter
@@ -43,6 +44,9 @@ func newMeters(t *Table) *meters {
 			m.requests[kind][class] = set.NewCounter(fmt.Sprintf(`gatehouse_access_requests_total{kind=%q,status="%dxx"}`, kind, class))
 		}
 	}
+	for class := 1; class <= 5; class++ {
+		m.read[class] = set.NewCounter(fmt.Sprintf(`gatehouse_explore_requests_total{status="%dxx"}`, class))
+	}
 	for reason := range responses {
 		m.refusals[reason] = set.NewCounter(fmt.Sprintf(`gatehouse_access_refusals_total{reason=%q}`, reason))
 	}
@@ -54,9 +58,14 @@ func newMeters(t *Table) *meters {
 }
 
 // answered counts a request that was let in and got an answer.
-func (m *meters) answered(kind Kind, status int) {
-	if class := status / 100; class >= 1 && class <= 5 {
-		m.requests[kind][class].Inc()
+func (m *meters) answered(a admission, status int) {
+	class := status / 100
+	switch {
+	case class < 1 || class > 5:
+	case a.grant.isReader():
+		m.read[class].Inc()
+	default:
+		m.requests[a.route.Kind][class].Inc()
 	}
 }
 

@@ -189,7 +189,7 @@ func isTimeout(err error) bool {
 func (h *Handler) finish(ctx context.Context, x *exchange, finished bool) {
 	switch {
 	case finished:
-		h.metrics.answered(x.route.Kind, x.status)
+		h.metrics.answered(x.admission, x.status)
 	case !x.answered.Load(): // counted where it failed
 	case wasCut(ctx):
 		h.metrics.cutOff.Inc()

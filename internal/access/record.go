@@ -21,7 +21,7 @@ func (h *Handler) record(r *http.Request, o *outcome) {
 	now := time.Now()
 	if o.grant != nil {
 		l := o.grant.live()
-		if l != dead {
+		if l != dead && !o.grant.isReader() {
 			h.table.enlist(o.grant, l)
 			l.totals.add(o)
 			l.recent.add(now, o.refusal != nil)
@@ -42,7 +42,11 @@ func (h *Handler) record(r *http.Request, o *outcome) {
 func (h *Handler) logAccess(r *http.Request, o *outcome, now time.Time) {
 	line := make([]slog.Attr, 0, 14)
 	line = append(line, slog.String("client", clientaddr.Of(r, h.trusted)), slog.String("user_agent", userAgent(r)), slog.String("method", r.Method))
-	if o.grant != nil {
+	switch {
+	case o.grant == nil:
+	case o.grant.isReader():
+		line = append(line, slog.String("person", o.grant.Name))
+	default:
 		line = append(line, slog.String("token_id", o.grant.TokenID), slog.String("token", o.grant.Name))
 	}
 	if o.config != nil {

@@ -3,11 +3,12 @@ package access
 import (
 	"context"
 	"hash/maphash"
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+
+	"gatehouse/internal/clientaddr"
 )
 
 const (
@@ -62,7 +63,7 @@ func (s *slowdown) wait(ctx context.Context, addr string) bool {
 
 // count says whether this refusal is to come late, and whether there is room to make it wait; if both, it has taken its place.
 func (s *slowdown) count(addr string) (late, room bool) {
-	i := maphash.String(s.seed, network(addr)) % slowdownSlots
+	i := maphash.String(s.seed, clientaddr.Network(addr)) % slowdownSlots
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	slot := &s.slots[i]
@@ -77,17 +78,4 @@ func (s *slowdown) count(addr string) (late, room bool) {
 	}
 	s.delayed++
 	return true, true
-}
-
-// network is whom an address belongs to: one customer has a whole /64 of IPv6.
-func network(addr string) string {
-	parsed, err := netip.ParseAddr(addr)
-	if err != nil || parsed.Unmap().Is4() {
-		return addr
-	}
-	prefix, err := parsed.WithZone("").Prefix(64)
-	if err != nil {
-		return addr
-	}
-	return prefix.String()
 }

@@ -65,11 +65,6 @@ func TestSlowdownKnowsNetworks(t *testing.T) {
 	if late, _ := s.count("2001:db8:0:1::1"); late {
 		t.Error("an address of another /64 pays for it")
 	}
-	for addr, want := range map[string]string{"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "::ffff:192.0.2.1", "fe80::1%eth0": "fe80::/64", "pipe": "pipe"} {
-		if got := network(addr); got != want {
-			t.Errorf("%s belongs to %s; want %s", addr, got, want)
-		}
-	}
 }
 
 func TestSlowdownHoldsBackOnlySoMany(t *testing.T) {

@@ -30,18 +30,31 @@ const (
 const mostDrained = 64 << 20
 
 // decodeRequest fills in from the query of a GET, or else from the body.
-func decodeRequest(w http.ResponseWriter, r *http.Request, limit int64, in any) error {
+func decodeRequest(r *http.Request, in any) error {
 	if _, nothing := in.(*none); nothing {
 		return nil
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return decodeQuery(r.URL.RawQuery, in)
 	}
-	body, err := readBody(w, r, limit)
+	body, err := io.ReadAll(r.Body) // which is in memory
 	if err != nil {
 		return err
 	}
 	return decodeJSON(body, in)
+}
+
+// readAhead reads the whole body into memory, and puts it back for the endpoint. Routes that take none have the limit 0.
+func readAhead(w http.ResponseWriter, r *http.Request, limit int64) error {
+	if limit == 0 {
+		return nil
+	}
+	body, err := readBody(w, r, limit)
+	if err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
 }
 
 // readBody reads a body of at most limit bytes. Content-Type is not looked at: clients of this API send none, or a wrong one.

@@ -27,10 +27,10 @@ type call[In any] struct {
 type none struct{}
 
 // serveJSON makes a handler of an endpoint: decode, call, encode.
-func serveJSON[In, Out any](limit int64, f func(call[In]) (Out, error)) keyHandler {
+func serveJSON[In, Out any](f func(call[In]) (Out, error)) keyHandler {
 	return func(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
 		c := call[In]{ctx: r.Context(), actor: actor, path: r.PathValue}
-		if err := decodeRequest(w, r, limit, &c.in); err != nil {
+		if err := decodeRequest(r, &c.in); err != nil {
 			return err
 		}
 		out, err := f(c)
@@ -60,7 +60,7 @@ func writeJSON(w http.ResponseWriter, out any) error {
 // httpHandler answers a request, or gives an error for which nothing has been written yet.
 type httpHandler func(w http.ResponseWriter, r *http.Request) error
 
-// keyHandler is an httpHandler for the holder of an API key.
+// keyHandler is an httpHandler for the holder of an API key. The body of the request has been read, and is in memory.
 type keyHandler func(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error
 
 // answer makes an http.Handler of h.
@@ -98,11 +98,18 @@ func (a *api) handler(route route) http.Handler {
 		if err != nil {
 			return err
 		}
-		release, err := a.limits.enter(r.Context(), w.Header(), actor.ID)
+		release, err := a.limits.enter(r.Context(), w.Header(), actor.ID, route.searches)
 		if err != nil {
 			return err
 		}
 		defer release()
+		if err := readAhead(w, r, route.mostBody); err != nil {
+			return err
+		}
+		// Until here, the client decides how long it takes, and the key may have been revoked in between.
+		if actor, err = a.Control.KeyActorAgain(r.Context(), r.Header.Get(KeyHeader), actor.Addr); err != nil {
+			return err
+		}
 		return route.serve(w, r, actor)
 	})
 }
@@ -115,8 +122,8 @@ func (a *api) identify(w http.ResponseWriter, r *http.Request) (gatehouse.Actor,
 		return gatehouse.Actor{}, gatehouse.Errorf(gatehouse.Unauthenticated, "the header %s is there %d times; send it once", KeyHeader, len(values))
 	}
 	value := r.Header.Get(KeyHeader)
-	hash := secret.Hash(value)
-	if err := a.limits.mayTry(w.Header(), client.Addr, hash); err != nil {
+	hash, network := secret.Hash(value), clientaddr.Network(client.Addr)
+	if err := a.limits.mayTry(w.Header(), network, hash); err != nil {
 		return gatehouse.Actor{}, err
 	}
 	actor, err := a.Control.KeyActor(r.Context(), value, client)
@@ -124,7 +131,7 @@ func (a *api) identify(w http.ResponseWriter, r *http.Request) (gatehouse.Actor,
 	case "":
 		a.limits.known(hash)
 	case gatehouse.Unauthenticated:
-		a.limits.failed(client.Addr, hash)
+		a.limits.failed(network, hash)
 	}
 	return actor, err
 }

@@ -20,7 +20,10 @@ const (
 	mostWait = 5 * time.Second
 	// mostRunning bounds the requests of one key that are answered at the same time. Terraform sends 10.
 	mostRunning = 16
-	// failureRate and failureBurst are how many wrong keys per second an address may try.
+	// mostKeySearches and mostSearches bound, for one key and for all, the requests that may read the whole audit log. Each keeps one of
+	// the 8 connections on which the database is read, and the others are for everybody else.
+	mostKeySearches, mostSearches = 3, 4
+	// failureRate and failureBurst are how many wrong keys per second a network may try: an IPv4 address, or a /64 of IPv6.
 	failureRate, failureBurst = 1, 30
 	// mostRemembered bounds the memory that addresses and keys can take.
 	mostRemembered = 10_000
@@ -28,23 +31,26 @@ const (
 
 // limits keep one key, and those who have none, from taking all there is.
 type limits struct {
-	rate rate.Limit
+	rate     rate.Limit
+	searches *semaphore.Weighted
 
 	mu       sync.Mutex
 	keys     map[string]*keyLimit              // by ID of the key
-	failures map[string]*rate.Limiter          // by client address
+	failures map[string]*rate.Limiter          // by network of the client
 	working  map[gatehouse.SecretHash]struct{} // keys that were right when last seen
 }
 
 type keyLimit struct {
-	rate    *rate.Limiter
-	running *semaphore.Weighted
+	rate     *rate.Limiter
+	running  *semaphore.Weighted
+	searches *semaphore.Weighted
 }
 
 // newLimits takes requests per second and key. 0: no limit.
 func newLimits(perSecond float64) *limits {
 	l := &limits{
-		rate: rate.Limit(perSecond), keys: map[string]*keyLimit{}, failures: map[string]*rate.Limiter{}, working: map[gatehouse.SecretHash]struct{}{},
+		rate: rate.Limit(perSecond), searches: semaphore.NewWeighted(mostSearches),
+		keys: map[string]*keyLimit{}, failures: map[string]*rate.Limiter{}, working: map[gatehouse.SecretHash]struct{}{},
 	}
 	if perSecond == 0 {
 		l.rate = rate.Inf
@@ -61,7 +67,7 @@ func (l *limits) burst() int {
 }
 
 // enter waits for the turn of a request with the key. release must be called when it is answered.
-func (l *limits) enter(ctx context.Context, h http.Header, keyID string) (release func(), err error) {
+func (l *limits) enter(ctx context.Context, h http.Header, keyID string, searches bool) (release func(), err error) {
 	k := l.key(keyID)
 	turn := k.rate.Reserve()
 	wait := turn.Delay()
@@ -77,10 +83,34 @@ func (l *limits) enter(ctx context.Context, h http.Header, keyID string) (releas
 	}
 	ctx, cancel := context.WithTimeout(ctx, mostWait)
 	defer cancel()
-	if err := k.running.Acquire(ctx, 1); err != nil {
-		return nil, tooMany(h, time.Second, "this API key has %d requests running, and they take long; wait until they are answered", mostRunning)
+	places := []place{{k.running, mostRunning, "this API key has %d requests running, and they take long; wait until they are answered"}}
+	if searches {
+		places = append(places,
+			place{k.searches, mostKeySearches, "this API key is reading the audit log %d times at once; wait until that is answered"},
+			place{l.searches, mostSearches, "API keys are reading the audit log %d times at once; wait until that is answered"})
 	}
-	return func() { k.running.Release(1) }, nil
+	return occupy(ctx, h, places)
+}
+
+// place is one of so many, for a request that is being answered.
+type place struct {
+	all   *semaphore.Weighted
+	most  int
+	taken string // says, to whom it is refused, that all are
+}
+
+// occupy takes all places or none.
+func occupy(ctx context.Context, h http.Header, places []place) (release func(), err error) {
+	release = func() {}
+	for _, p := range places {
+		if err := p.all.Acquire(ctx, 1); err != nil {
+			release()
+			return nil, tooMany(h, time.Second, p.taken, p.most)
+		}
+		before := release
+		release = func() { p.all.Release(1); before() }
+	}
+	return release, nil
 }
 
 func (l *limits) key(id string) *keyLimit {
@@ -88,19 +118,19 @@ func (l *limits) key(id string) *keyLimit {
 	defer l.mu.Unlock()
 	k := l.keys[id]
 	if k == nil {
-		k = &keyLimit{rate.NewLimiter(l.rate, l.burst()), semaphore.NewWeighted(mostRunning)}
+		k = &keyLimit{rate.NewLimiter(l.rate, l.burst()), semaphore.NewWeighted(mostRunning), semaphore.NewWeighted(mostKeySearches)}
 		makeRoom(l.keys)
 		l.keys[id] = k
 	}
 	return k
 }
 
-// mayTry refuses addresses from which too many wrong keys have come. A key that was right a moment ago may go on: others behind the
+// mayTry refuses networks from which too many wrong keys have come. A key that was right a moment ago may go on: others behind the
 // same address must not be able to shut it out.
-func (l *limits) mayTry(h http.Header, addr string, hash gatehouse.SecretHash) error {
+func (l *limits) mayTry(h http.Header, network string, hash gatehouse.SecretHash) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	f := l.failures[addr]
+	f := l.failures[network]
 	if _, right := l.working[hash]; right || f == nil || f.Tokens() >= 1 {
 		return nil
 	}
@@ -116,15 +146,15 @@ func (l *limits) known(hash gatehouse.SecretHash) {
 }
 
 // failed notes a wrong key.
-func (l *limits) failed(addr string, hash gatehouse.SecretHash) {
+func (l *limits) failed(network string, hash gatehouse.SecretHash) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.working, hash)
-	f := l.failures[addr]
+	f := l.failures[network]
 	if f == nil {
 		f = rate.NewLimiter(failureRate, failureBurst)
 		makeRoom(l.failures)
-		l.failures[addr] = f
+		l.failures[network] = f
 	}
 	f.Allow()
 }

@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"reflect"
+
+	"gatehouse/internal/gatehouse"
 )
 
 // route is one line of the API: how it is called, what it is for, and what serves it. The OpenAPI document is made of the same list.
@@ -14,6 +16,8 @@ type route struct {
 	in, out      reflect.Type // nil: none
 	inMedia      string       // of a body that is not JSON
 	outMedia     []string     // of an answer that is not JSON
+	mostBody     int64        // limit of the request's body in bytes; 0: none is read
+	searches     bool         // may read the whole audit log, which takes long
 	serve        keyHandler
 	public       httpHandler // serves those who have no key, too
 }
@@ -24,10 +28,14 @@ func jsonRoute[In, Out any](method, path, summary string, f func(call[In]) (Out,
 }
 
 func longJSONRoute[In, Out any](limit int64, method, path, summary string, f func(call[In]) (Out, error)) route {
-	return route{
-		method: method, path: Prefix + path, summary: summary, serve: serveJSON(limit, f),
+	r := route{
+		method: method, path: Prefix + path, summary: summary, serve: serveJSON(f),
 		in: typeUnlessNone[In](), out: typeUnlessNone[Out](),
 	}
+	if r.in != nil && method != http.MethodGet {
+		r.mostBody = limit
+	}
+	return r
 }
 
 func typeUnlessNone[T any]() reflect.Type {
@@ -40,6 +48,12 @@ func typeUnlessNone[T any]() reflect.Type {
 // explained adds to the summary.
 func (r route) explained(about string) route {
 	r.about = about
+	return r
+}
+
+// searching marks a route that may read the whole audit log.
+func (r route) searching() route {
+	r.searches = true
 	return r
 }
 
@@ -91,7 +105,7 @@ func (a *api) routes() []route {
 		jsonRoute(get, deployment+"/rule-sets/files", "List the names of rule files", a.listRuleFiles),
 		route{method: get, path: Prefix + file, summary: "Get a rule file", outMedia: []string{ruleMedia}, serve: a.getRuleFile,
 			about: "The very bytes of the upload."},
-		route{method: post, path: Prefix + file, summary: "Create or replace a rule file", inMedia: ruleMedia, serve: a.putRuleFile,
+		route{method: post, path: Prefix + file, summary: "Create or replace a rule file", inMedia: ruleMedia, serve: a.putRuleFile, mostBody: gatehouse.MostRuleBytes,
 			about: "The body is the file: recording and alerting rules in the format of Prometheus and VictoriaMetrics, at most 20 MB. All files of a deployment together have at most 100 rules, and no group name twice."},
 		jsonRoute(del, file, "Delete a rule file", a.deleteRuleFile),
 	))
@@ -122,9 +136,9 @@ func (a *api) routes() []route {
 	))
 	add(group("Audit log",
 		jsonRoute(get, "/audit", "List audit records", a.listAudit).
-			explained("The newest first. An API key for some deployments sees the records of those."),
+			explained("The newest first. An API key for some deployments sees the records of those.").searching(),
 		route{method: get, path: Prefix + "/audit/export", summary: "Export audit records", in: reflect.TypeFor[auditExport](), outMedia: []string{jsonlMedia, csvMedia},
-			serve: a.exportAudit, about: "All that the filters choose, the oldest first, as a file. The export is itself recorded."},
+			serve: a.exportAudit, searches: true, about: "All that the filters choose, the oldest first, as a file. The export is itself recorded."},
 	))
 	add(group("This document",
 		route{method: get, path: Prefix + "/openapi.json", summary: "Get the OpenAPI document", out: reflect.TypeFor[openapiDocument](), public: a.openapi,

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"io"
 	"net/http"
 
 	"gatehouse/internal/gatehouse"
@@ -42,7 +43,7 @@ func (a *api) putRuleFile(w http.ResponseWriter, r *http.Request, actor gatehous
 	if err != nil {
 		return err
 	}
-	content, err := readBody(w, r, gatehouse.MostRuleBytes)
+	content, err := io.ReadAll(r.Body) // which is in memory
 	if err != nil {
 		return err
 	}

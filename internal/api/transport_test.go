@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -262,4 +263,20 @@ func TestTriesWithWrongKeysAreLimitedAndShutNobodyElseOut(t *testing.T) {
 	}
 	good.get("tiers").ok()
 	fresh.get("tiers").refused(429, "wrong API keys") // nobody knows it to be right without a look-up
+}
+
+func TestTheAddressesOfOneIPv6NetworkTryKeysTogether(t *testing.T) {
+	s := newSite(t, func(c *api.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	try := func(addr string) answer {
+		header := http.Header{"X-Vm-Cloud-Access": {"vmak_wrong"}, "X-Forwarded-For": {addr}}
+		return s.client("").with(header, "GET", "/api/v1/tiers", "")
+	}
+	var last answer
+	for i := range 100 {
+		if last = try(fmt.Sprintf("2001:db8:1:2::%x", i)); last.status == 429 {
+			break
+		}
+	}
+	last.refused(429, "wrong API keys")
+	try("2001:db8:1:3::1").refused(401, "mistyped")
 }

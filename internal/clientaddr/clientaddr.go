@@ -38,6 +38,19 @@ func Peer(r *http.Request) string {
 	return strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]")
 }
 
+// Network gives whom an address belongs to, for limits per address: an IPv4 address as it is, and of IPv6 the /64, all of which one
+// customer has. What is no address stays as it is.
+func Network(addr string) string {
+	parsed, err := netip.ParseAddr(addr)
+	if err != nil {
+		return addr
+	}
+	if parsed = parsed.Unmap(); parsed.Is4() {
+		return parsed.String()
+	}
+	return netip.PrefixFrom(parsed.WithZone(""), 64).Masked().String()
+}
+
 // IsTrusted reports whether the address belongs to a trusted proxy.
 func IsTrusted(addr string, trusted []netip.Prefix) bool {
 	if len(trusted) == 0 {

@@ -36,3 +36,20 @@ func TestNobodyIsTrustedUnlessConfigured(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestNetworkIsWhatOneCustomerHas(t *testing.T) {
+	f := func(addr, want string) {
+		t.Helper()
+		if got := Network(addr); got != want {
+			t.Errorf("%s: got %s, want %s", addr, got, want)
+		}
+	}
+	f("192.0.2.1", "192.0.2.1")
+	f("::ffff:192.0.2.1", "192.0.2.1")
+	f("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64")
+	f("2001:db8:1:2::", "2001:db8:1:2::/64")
+	f("2001:db8:1:3::", "2001:db8:1:3::/64")
+	f("fe80::1%eth0", "fe80::/64")
+	f("no address", "no address")
+	f("", "")
+}

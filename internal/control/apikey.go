@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/clientaddr"
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/secret"
 )
@@ -125,27 +126,12 @@ const keyUseEvery = time.Minute
 
 // KeyActor gives the holder of the API key that came with a request. Of what it refuses, it tells no more than the sender knows.
 func (c *Control) KeyActor(ctx context.Context, value string, client gatehouse.Client) (gatehouse.Actor, error) {
-	kind, _ := secret.KindOf(value)
-	switch {
-	case value == "":
-		return gatehouse.Actor{}, gatehouse.Errorf(gatehouse.Unauthenticated, "the API key is missing; send it in the header X-VM-Cloud-Access")
-	case kind == secret.AccessToken:
-		return gatehouse.Actor{}, c.refuseKey(ctx, client, gatehouse.APIKey{}, "an access token",
-			"this is an access token (vmat_), which is for data; the management API takes an API key (vmak_), which an admin can make")
-	case kind != secret.APIKey || !secret.Valid(value):
-		return gatehouse.Actor{}, c.refuseKey(ctx, client, gatehouse.APIKey{}, "not well-formed",
-			"the API key is mistyped or cut off; copy all of it, from vmak_ on")
-	}
-	k, err := c.store.APIKeyByHash(ctx, secret.Hash(value))
-	switch {
-	case gatehouse.ErrorCode(err) == gatehouse.NotFound:
-		return gatehouse.Actor{}, c.refuseKey(ctx, client, gatehouse.APIKey{}, "unknown or revoked",
-			"the API key is unknown or revoked; ask an admin for another one")
-	case err != nil:
+	k, reason, err := c.workingKey(ctx, value)
+	if err != nil {
+		if reason != "" {
+			err = c.refuseKey(ctx, client, k, reason, err)
+		}
 		return gatehouse.Actor{}, err
-	case k.Expired(time.Now()):
-		return gatehouse.Actor{}, c.refuseKey(ctx, client, k, "expired",
-			"the API key has expired on "+k.ExpiresAt.Format(time.DateOnly)+"; ask an admin for another one")
 	}
 	if at := now(); k.LastUse == nil || at.Sub(k.LastUse.At) > keyUseEvery {
 		// A failure is passed over: with a full disk, the key must still show what is there.
@@ -154,45 +140,81 @@ func (c *Control) KeyActor(ctx context.Context, value string, client gatehouse.C
 	return k.Actor(client.Addr), nil
 }
 
-// refuseKey records the attempt, unless the address has made another one just before: anybody can send wrong keys.
-func (c *Control) refuseKey(ctx context.Context, client gatehouse.Client, k gatehouse.APIKey, reason, message string) error {
-	if c.refusals.first(client.Addr) {
+// KeyActorAgain is KeyActor for a request that was let in with the key already, and has taken its time since. It notes no use, and
+// records no refusal.
+func (c *Control) KeyActorAgain(ctx context.Context, value, addr string) (gatehouse.Actor, error) {
+	k, _, err := c.workingKey(ctx, value)
+	if err != nil {
+		return gatehouse.Actor{}, err
+	}
+	return k.Actor(addr), nil
+}
+
+// workingKey finds the key with the value. What is wrong with one that does not work is told to the sender by err, and to the audit
+// log by reason; where there is no reason, there is nothing to record.
+func (c *Control) workingKey(ctx context.Context, value string) (k gatehouse.APIKey, reason string, err error) {
+	refuse := func(reason, message string) (gatehouse.APIKey, string, error) {
+		return k, reason, gatehouse.Errorf(gatehouse.Unauthenticated, "%s", message)
+	}
+	kind, _ := secret.KindOf(value)
+	switch {
+	case value == "":
+		return refuse("", "the API key is missing; send it in the header X-VM-Cloud-Access")
+	case kind == secret.AccessToken:
+		return refuse("an access token",
+			"this is an access token (vmat_), which is for data; the management API takes an API key (vmak_), which an admin can make")
+	case kind != secret.APIKey || !secret.Valid(value):
+		return refuse("not well-formed", "the API key is mistyped or cut off; copy all of it, from vmak_ on")
+	}
+	k, err = c.store.APIKeyByHash(ctx, secret.Hash(value))
+	switch {
+	case gatehouse.ErrorCode(err) == gatehouse.NotFound:
+		return refuse("unknown or revoked", "the API key is unknown or revoked; ask an admin for another one")
+	case err != nil:
+		return k, "", err
+	case k.Expired(time.Now()):
+		return refuse("expired", "the API key has expired on "+k.ExpiresAt.Format(time.DateOnly)+"; ask an admin for another one")
+	}
+	return k, "", nil
+}
+
+// refuseKey records the attempt, unless the network has made another one just before: anybody can send wrong keys.
+func (c *Control) refuseKey(ctx context.Context, client gatehouse.Client, k gatehouse.APIKey, reason string, refused error) error {
+	if c.refusals.first(clientaddr.Network(client.Addr)) {
 		e := event(gatehouse.Actor{Kind: gatehouse.KeyHolder, ID: k.ID, Name: k.Name, Addr: client.Addr}, gatehouse.APIKeyRefused, k.ID, k.Name)
 		e.Details = map[string]string{"reason": reason}
-		if err := c.store.AddAudit(context.WithoutCancel(ctx), e); err != nil {
+		if err := c.recordStranger(ctx, e); err != nil {
 			return err
 		}
 	}
-	return gatehouse.Errorf(gatehouse.Unauthenticated, "%s", message)
+	return refused
 }
 
-// refusalsRemembered bounds the memory that many addresses can take, and with it the records that they can make in a minute. Beyond,
-// refusals go unrecorded.
+// refusalsRemembered bounds the memory that many networks can take.
 const refusalsRemembered = 1000
 
-// refusals knows when a refusal from an address was last recorded. The zero value is ready.
+// refusals knows when a refusal from a network was last recorded. The zero value is ready.
 type refusals struct {
 	mu       sync.Mutex
 	recorded map[string]time.Time // within the last minute, or forgotten soon
 }
 
-// first reports whether a refusal is the first one of its address for a minute.
-func (r *refusals) first(addr string) bool {
+// first reports whether a refusal is the first one of its network for a minute, as far as that is remembered.
+func (r *refusals) first(network string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := time.Now()
 	if r.recorded == nil {
 		r.recorded = map[string]time.Time{}
 	}
-	if last, ok := r.recorded[addr]; ok && at.Sub(last) < time.Minute {
+	if last, ok := r.recorded[network]; ok && at.Sub(last) < time.Minute {
 		return false
 	}
 	if len(r.recorded) >= refusalsRemembered {
 		maps.DeleteFunc(r.recorded, func(_ string, last time.Time) bool { return at.Sub(last) >= time.Minute })
 	}
-	if len(r.recorded) >= refusalsRemembered {
-		return false
+	if len(r.recorded) < refusalsRemembered {
+		r.recorded[network] = at
 	}
-	r.recorded[addr] = at
 	return true
 }

@@ -225,20 +225,58 @@ func TestAFloodOfWrongKeysMakesFewRecords(t *testing.T) {
 		t.Errorf("a minute later there are %d new records", n)
 	}
 
+	if n := len(s.newRecords(t, func() { send("2001:db8::1"); send("2001:db8::2"); send("2001:db8:0:1::1") })); n != 2 {
+		t.Errorf("two networks of IPv6 make %d records", n)
+	}
+
 	var many refusals
-	recorded := 0
 	for i := range 3 * refusalsRemembered {
-		if many.first(fmt.Sprint(i)) {
-			recorded++
+		if !many.first(fmt.Sprint(i)) {
+			t.Fatalf("the first refusal of network %d goes unnoticed", i)
 		}
 	}
-	if recorded != refusalsRemembered || len(many.recorded) != refusalsRemembered {
-		t.Errorf("%d addresses are recorded, %d remembered", recorded, len(many.recorded))
+	if len(many.recorded) != refusalsRemembered {
+		t.Errorf("%d networks are remembered", len(many.recorded))
 	}
 	many.recorded["0"] = time.Now().Add(-time.Minute)
-	if !many.first("new") || len(many.recorded) != refusalsRemembered {
-		t.Errorf("no room is made for a new address; %d are remembered", len(many.recorded))
+	if !many.first("new") || many.first("new") {
+		t.Error("no room is made for a new network")
 	}
+}
+
+// An actor is looked up before the change begins. What happens to the key in between must count.
+func TestAKeyThatEndsWhileItActsChangesNothing(t *testing.T) {
+	s := newServer(t, nil)
+	d := s.connect(t, "prod")
+	ctx := t.Context()
+	revoked, expired := s.holder(t, gatehouse.NewAPIKey{Name: "revoked"}), s.holder(t, gatehouse.NewAPIKey{Name: "expired", ExpiresAt: time.Now().Add(time.Hour)})
+	own := s.holder(t, gatehouse.NewAPIKey{Name: "own"})
+	token, _ := s.token(t, d.ID, "t")
+	u := s.user(t, "user@example.com", gatehouse.Viewer)
+	must(t, s.RevokeAPIKey(ctx, root, revoked.ID))
+	s.age(t, `UPDATE api_keys SET expires_at = expires_at - ? WHERE id = ?`, 2*time.Hour, expired.ID)
+	before := s.dump(t)
+	for _, actor := range []gatehouse.Actor{revoked, expired} {
+		f := func(err error) {
+			t.Helper()
+			wantError(t, err, gatehouse.Unauthenticated, "revoked or has expired", "nothing was changed")
+		}
+		_, _, err := s.CreateAPIKey(ctx, actor, gatehouse.NewAPIKey{Name: "heir"})
+		f(err)
+		_, err = s.RevealAPIKey(ctx, actor, own.ID)
+		f(err)
+		_, err = s.RevealToken(ctx, actor, token.ID)
+		f(err)
+		_, _, err = s.InviteUser(ctx, actor, "heir@example.com", gatehouse.Admin)
+		f(err)
+		f(s.SetRole(ctx, actor, u.ID, gatehouse.Admin))
+		f(s.DeleteDeployment(ctx, actor, d.ID))
+	}
+	if s.dump(t) != before {
+		t.Error("something has changed")
+	}
+	must(t, s.RevokeAPIKey(ctx, own, own.ID)) // its last act
+	wantError(t, s.RevokeAPIKey(ctx, own, expired.ID), gatehouse.Unauthenticated)
 }
 
 func TestAKeyForSomeDeploymentsSeesOnlyThose(t *testing.T) {

@@ -13,7 +13,7 @@ func TestKeyForSomeDeploymentsSeesTheirRecordsOnly(t *testing.T) {
 	s := newServer(t, nil)
 	prod, other := s.connect(t, "prod"), s.connect(t, "other")
 	s.user(t, "user@example.com", gatehouse.Viewer)
-	key := gatehouse.APIKey{ID: "k", Name: "prod only", Deployments: []string{prod.ID}}.Actor("192.0.2.8")
+	key := s.holder(t, gatehouse.NewAPIKey{Name: "prod only", Deployments: []string{prod.ID}})
 	events, total, err := s.Audit(t.Context(), key, gatehouse.AuditQuery{})
 	if err != nil || total != 2 || len(events) != 2 {
 		t.Errorf("got %+v of %d, %v; want the deployment and its token", events, total, err)

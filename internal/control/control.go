@@ -39,18 +39,22 @@ type Config struct {
 	Live bool
 	// DiskUsed tells how many bytes of the disk a managed deployment uses, if that is known. Nil: it never is.
 	DiskUsed func(deploymentID string) (bytes uint64, known bool)
+	// Engines run the programs of managed deployments. Nil: nobody does here.
+	Engines engines
 }
 
 // Control is the control plane. It hides the store, so that nobody can go round the rules.
 type Control struct {
-	store    Store
-	sealer   *secret.Sealer
-	sync     func(context.Context) error
-	live     bool
-	diskUsed func(string) (uint64, bool)
-	throttle *throttle
-	refusals refusals      // of API keys
-	settle   time.Duration // see settleTime
+	store     Store
+	sealer    *secret.Sealer
+	sync      func(context.Context) error
+	live      bool
+	diskUsed  func(string) (uint64, bool)
+	engines   engines
+	throttle  *throttle
+	refusals  refusals // of API keys
+	strangers strangers
+	settle    time.Duration // see settleTime
 }
 
 // New makes a Control.
@@ -61,7 +65,7 @@ func New(c Config) *Control {
 	if c.DiskUsed == nil {
 		c.DiskUsed = func(string) (uint64, bool) { return 0, false }
 	}
-	return &Control{store: c.Store, sealer: c.Sealer, sync: c.Publish, live: c.Live, diskUsed: c.DiskUsed, throttle: newThrottle(), settle: settleTime}
+	return &Control{store: c.Store, sealer: c.Sealer, sync: c.Publish, live: c.Live, diskUsed: c.DiskUsed, engines: c.Engines, throttle: newThrottle(), settle: settleTime}
 }
 
 // publish puts a stored change in force. A failure does not undo the change: the follower tries again by itself.

@@ -118,6 +118,7 @@ func (r *rights) ruleMethods(t *testing.T) []method {
 	content := func(group string) []byte {
 		return []byte("groups:\n- name: " + group + "\n  rules:\n  - record: r\n    expr: up\n")
 	}
+	managed := func(t *testing.T, _ gatehouse.Actor) string { return r.managed(t, r.fresh("managed ")).ID }
 	put := func(t *testing.T, _ gatehouse.Actor) string {
 		name := r.fresh("rules") + ".yml"
 		must(t, r.PutRuleFile(ctx, root, r.prod.ID, name, content(name)))
@@ -131,6 +132,23 @@ func (r *rights) ruleMethods(t *testing.T) []method {
 			return r.PutRuleFile(ctx, a, r.prod.ID, name, content(name))
 		}},
 		{name: "DeleteRuleFile", may: "EAsf", writes: true, prepare: put, call: func(a gatehouse.Actor, name string) error { return r.DeleteRuleFile(ctx, a, r.prod.ID, name) }},
+		{name: "Evaluation", may: "EArsf", call: func(a gatehouse.Actor, _ string) error { _, err := r.Evaluation(ctx, a, r.prod.ID); return err }},
+		{name: "SetNotifier", may: "EAsof", writes: true, prepare: managed, call: func(a gatehouse.Actor, id string) error {
+			if a.Deployments != nil {
+				a.Deployments = []string{id}
+			}
+			return r.SetNotifier(ctx, a, id, "http://alertmanager.example.com:9093")
+		}},
+		{name: "Log", may: "EArsof", prepare: managed, call: func(a gatehouse.Actor, id string) error {
+			if a.Deployments != nil {
+				a.Deployments = []string{id}
+			}
+			_, err := r.Log(ctx, a, id, gatehouse.EngineLog, 10)
+			if gatehouse.ErrorCode(err) == gatehouse.Unavailable { // no engines run in this test
+				return nil
+			}
+			return err
+		}},
 	}
 }
 

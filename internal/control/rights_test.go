@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"gatehouse/internal/gatehouse"
 )
 
@@ -55,7 +53,7 @@ func newRights(t *testing.T) *rights {
 		return personAt(s.user(t, string(role)+"@example.com", role), "192.0.2.7")
 	}
 	key := func(name string, readOnly bool, deployments ...string) gatehouse.Actor {
-		return gatehouse.APIKey{ID: uuid.NewString(), Name: name, ReadOnly: readOnly, Deployments: deployments}.Actor("192.0.2.8")
+		return s.holder(t, gatehouse.NewAPIKey{Name: name, ReadOnly: readOnly, Deployments: deployments})
 	}
 	r.actors = map[rune]gatehouse.Actor{
 		stranger: {}, unknownRole: {Kind: gatehouse.Person, ID: "root", Name: "root", Role: "root"},

@@ -39,7 +39,8 @@ func (c *Control) RuleFile(ctx context.Context, actor gatehouse.Actor, deploymen
 	return c.store.RuleFile(ctx, d.ID, name)
 }
 
-// PutRuleFile makes or replaces a rule file. What is not a valid one is refused, with the line of the error.
+// PutRuleFile makes or replaces a rule file. What is not a valid one is refused, with the line of the error. A running server evaluates
+// the rules of managed deployments.
 func (c *Control) PutRuleFile(ctx context.Context, actor gatehouse.Actor, deploymentID, name string, content []byte) error {
 	d, err := c.deploymentFor(ctx, actor, gatehouse.ChangeRules, deploymentID)
 	if err != nil {
@@ -57,7 +58,7 @@ func (c *Control) PutRuleFile(ctx context.Context, actor gatehouse.Actor, deploy
 		f.Groups = append(f.Groups, g.Name)
 		f.Rules += g.Rules
 	}
-	return c.store.PutRuleFile(ctx, f, func(old *gatehouse.RuleFile) gatehouse.AuditEvent {
+	err = c.store.PutRuleFile(ctx, f, func(old *gatehouse.RuleFile) gatehouse.AuditEvent {
 		e := ruleEvent(actor, gatehouse.RulesUploaded, d.ID, name)
 		e.After = contentDetails(f)
 		if old != nil {
@@ -65,6 +66,10 @@ func (c *Control) PutRuleFile(ctx context.Context, actor gatehouse.Actor, deploy
 		}
 		return e
 	})
+	if err != nil {
+		return err
+	}
+	return c.publish(ctx)
 }
 
 // DeleteRuleFile deletes a rule file.
@@ -73,11 +78,24 @@ func (c *Control) DeleteRuleFile(ctx context.Context, actor gatehouse.Actor, dep
 	if err != nil {
 		return err
 	}
-	return c.store.DeleteRuleFile(ctx, d.ID, name, func(old gatehouse.RuleFile) gatehouse.AuditEvent {
+	err = c.store.DeleteRuleFile(ctx, d.ID, name, func(old gatehouse.RuleFile) gatehouse.AuditEvent {
 		e := ruleEvent(actor, gatehouse.RulesDeleted, d.ID, name)
 		e.Before = contentDetails(old)
 		return e
 	})
+	if err != nil {
+		return err
+	}
+	return c.publish(ctx)
+}
+
+// Evaluation tells how the rules of a deployment are doing.
+func (c *Control) Evaluation(ctx context.Context, actor gatehouse.Actor, deploymentID string) (gatehouse.Evaluation, error) {
+	d, err := c.deploymentFor(ctx, actor, gatehouse.ViewRules, deploymentID)
+	if err != nil || c.engines == nil {
+		return gatehouse.Evaluation{}, err
+	}
+	return c.engines.Evaluation(ctx, d.ID)
 }
 
 // ruleEvent is about a file, which has no ID: its name is unique within the deployment.

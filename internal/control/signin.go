@@ -26,7 +26,11 @@ func (c *Control) SignIn(ctx context.Context, client gatehouse.Client, email, pa
 	if hash == "" {
 		hash = nobody
 	}
-	if !samePassword(password, hash) || u.ID == "" || u.Disabled {
+	same, err := checkPassword(password, hash)
+	if err != nil {
+		return "", gatehouse.User{}, err
+	}
+	if !same || u.ID == "" || u.Disabled {
 		return "", gatehouse.User{}, c.refuseSignIn(ctx, client.Addr, account, u)
 	}
 	sessionID, session := newSession(client)
@@ -49,11 +53,10 @@ func (c *Control) refuseSignIn(ctx context.Context, addr, account string, u gate
 	return gatehouse.Errorf(gatehouse.Unauthenticated, "email or password is wrong; try again or ask an admin to set a new password")
 }
 
-// slowDown makes whoever guesses passwords wait. A refused attempt is recorded, but a flood of them only once a minute, since it
-// could fill the disk.
+// slowDown makes whoever guesses passwords wait.
 func (c *Control) slowDown(ctx context.Context, account, addr string) error {
-	err := c.throttle.wait(ctx, account, addr)
-	if err != errTooManyAttempts || !c.throttle.noteRefusal(account, addr) {
+	note, err := c.throttle.wait(ctx, account, addr)
+	if !note {
 		return err
 	}
 	if failure := c.recordFailure(ctx, addr, account, "", "throttled"); failure != nil {
@@ -62,14 +65,14 @@ func (c *Control) slowDown(ctx context.Context, account, addr string) error {
 	return err
 }
 
-// recordFailure records a failed proof of identity. The client may be gone already, which does not undo that it tried.
+// recordFailure records a failed proof of identity.
 func (c *Control) recordFailure(ctx context.Context, addr, account, userID, reason string) error {
 	attempt := gatehouse.Actor{Kind: gatehouse.Person, Name: account, Addr: addr}
 	e := event(attempt, gatehouse.SignInFailed, userID, account)
 	if reason != "" {
 		e.Details = map[string]string{"reason": reason}
 	}
-	return c.store.AddAudit(context.WithoutCancel(ctx), e)
+	return c.recordStranger(ctx, e)
 }
 
 // SignInExternal begins a session for a person for whom the identity provider vouches. The first time it makes the user, or takes
@@ -118,7 +121,11 @@ func (c *Control) ChangePassword(ctx context.Context, actor gatehouse.Actor, cur
 	if err := c.slowDown(ctx, u.Email, actor.Addr); err != nil {
 		return err
 	}
-	if !samePassword(current, oldHash) {
+	same, err := checkPassword(current, oldHash)
+	if err != nil {
+		return err
+	}
+	if !same {
 		if err := c.recordFailure(ctx, actor.Addr, u.Email, u.ID, "wrong password when choosing a new one"); err != nil {
 			return err
 		}

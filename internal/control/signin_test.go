@@ -91,8 +91,8 @@ func TestOwnPasswordIsChangedByWhoKnowsIt(t *testing.T) {
 func TestGuessingTheCurrentPasswordIsThrottled(t *testing.T) {
 	s := newServer(t, nil)
 	me := personAt(s.user(t, "user@example.com", gatehouse.Viewer), "192.0.2.7")
-	for range 7 {
-		s.throttle.book("user@example.com", "192.0.2.8")
+	for i := range accountFree + accountQueue {
+		s.throttle.book("user@example.com", fmt.Sprint("198.51.100.", i))
 	}
 	err := s.ChangePassword(t.Context(), me, password, chosen, "")
 	wantError(t, err, gatehouse.Unauthenticated, "too many failed attempts")

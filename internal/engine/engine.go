@@ -31,6 +31,12 @@ type Config struct {
 	// during a call, and the deployment's supervision waits for it. endpoint is set exactly while a managed deployment serves; it
 	// is nil for connected ones, whose URLs the deployment itself holds. Nil: nobody is told.
 	OnState func(deploymentID string, s gatehouse.State, endpoint *Endpoint)
+	// Rules reads the rules of a deployment, which vmalert evaluates. Nil: there are none.
+	Rules func(ctx context.Context, deploymentID string) (gatehouse.RuleSet, error)
+	// OnRules is told when the evaluation of a deployment's rules starts, fails or ends. Nil: nobody is told.
+	OnRules func(deploymentID string)
+	// ConsoleURL is where alerts lead to, without a slash at the end.
+	ConsoleURL string
 }
 
 // Endpoint is where a managed deployment answers, and the credential that it demands. It is another one after each restart.
@@ -71,6 +77,7 @@ type worker struct {
 	done   chan struct{}
 	states *reporter
 	meter  *meter
+	rules  *evaluation
 }
 
 // Why a worker ends. What it still has to report depends on it.
@@ -100,6 +107,12 @@ func New(cfg Config) (*Supervisor, error) {
 	if cfg.OnState == nil {
 		cfg.OnState = func(string, gatehouse.State, *Endpoint) {}
 	}
+	if cfg.Rules == nil {
+		cfg.Rules = func(context.Context, string) (gatehouse.RuleSet, error) { return gatehouse.RuleSet{}, nil }
+	}
+	if cfg.OnRules == nil {
+		cfg.OnRules = func(string) {}
+	}
 	s := &Supervisor{cfg: cfg, http: newHealthClient(), workers: map[string]*worker{}}
 	s.killing, s.kill = context.WithCancel(context.Background())
 	return s, nil
@@ -124,9 +137,10 @@ func (s *Supervisor) Apply(c gatehouse.Change) {
 	case c.Deployment != nil && c.Deployment.Managed:
 		d := *c.Deployment
 		s.replace(d.ID, managedSpec(d), errReplaced, func(ctx context.Context, w *worker) {
-			(&managed{Supervisor: s, d: d, states: w.states, meter: w.meter, dir: s.folder(d.ID)}).run(ctx)
+			(&managed{Supervisor: s, d: d, states: w.states, meter: w.meter, rules: w.rules, dir: s.folder(d.ID)}).run(ctx)
 		})
 		s.setLimit(d)
+		s.lookAtRules(d.ID)
 	case c.Deployment != nil:
 		d := *c.Deployment
 		s.replace(d.ID, connectedSpec(d), errReplaced, func(ctx context.Context, w *worker) {
@@ -153,9 +167,9 @@ func (s *Supervisor) replace(id, spec string, why error, run func(context.Contex
 	w := &worker{spec: spec, done: make(chan struct{})}
 	if old != nil {
 		old.cancel(why)
-		w.states, w.meter = old.states, old.meter
+		w.states, w.meter, w.rules = old.states, old.meter, old.rules
 	} else {
-		w.states, w.meter = &reporter{id: id, log: s.cfg.Log, tell: s.cfg.OnState}, newMeter()
+		w.states, w.meter, w.rules = &reporter{id: id, log: s.cfg.Log, tell: s.cfg.OnState}, newMeter(), newEvaluation()
 	}
 	var ctx context.Context
 	ctx, w.cancel = context.WithCancelCause(context.Background())

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"path/filepath"
 	"runtime"
 	"strings"
 	"unicode/utf8"
@@ -51,19 +50,23 @@ func explain(what, words, dir, program string) *gatehouse.Error {
 
 // whyEnded explains the end of an engine that nobody here asked to end.
 func (p *process) whyEnded(ready bool) *gatehouse.Error {
-	how := "exit status 0"
-	if p.err != nil {
-		how = p.err.Error()
-	}
 	what := "VictoriaMetrics does not start"
 	if ready {
 		what = "VictoriaMetrics has ended"
 	}
-	words := how
-	if line := lastWords(readFrom(logPath(p.dir), p.logStart)); line != "" {
+	return explain(what, p.lastWords(), p.dir, p.program)
+}
+
+// lastWords is how a process has ended, and what it said last.
+func (p *process) lastWords() string {
+	words := "exit status 0"
+	if p.err != nil {
+		words = p.err.Error()
+	}
+	if line := lastWords(readFrom(p.files.log(), p.logStart)); line != "" {
 		words += ": " + line
 	}
-	return explain(what, words, p.dir, p.program)
+	return words
 }
 
 // lastWords picks the line of a log that says why the engine ended: its last fatal message, or else the first line that is not in
@@ -94,5 +97,3 @@ func cut(s string) string {
 	}
 	return string([]rune(s)[:mostQuoted]) + "…"
 }
-
-func logPath(dir string) string { return filepath.Join(dir, "engine.log") }

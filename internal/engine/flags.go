@@ -94,5 +94,3 @@ func tierFlags(t gatehouse.Tier) []string {
 
 // dataFlag is also how a process is recognised as the engine of a deployment.
 func dataFlag(dir string) string { return "-storageDataPath=" + filepath.Join(dir, "data") }
-
-func passwordPath(dir string) string { return filepath.Join(dir, "engine.password") }

@@ -20,6 +20,12 @@ type leftoverStep struct {
 	patience time.Duration
 }
 
+// vmalertSteps are short: it has nothing to lose, and the engine waits for them.
+var vmalertSteps = []leftoverStep{
+	{syscall.SIGTERM, 3 * time.Second},
+	{syscall.SIGKILL, 10 * time.Second},
+}
+
 // errOtherGatehouse is found in the text of an explained error.
 var errOtherGatehouse = errors.New("another Gatehouse runs this deployment")
 
@@ -40,21 +46,27 @@ func lockFolder(dir string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-func pidPath(dir string) string { return filepath.Join(dir, "engine.pid") }
-
-// writePID notes the engine's process, with its start time: process IDs are used again.
-func writePID(dir string, pid int) error {
-	return writeFresh(pidPath(dir), fmt.Sprintf("%d %s\n", pid, startTime(pid)))
+// writePID notes a process, with its start time: process IDs are used again.
+func (f files) writePID(pid int) error {
+	return writeFresh(f.pid(), fmt.Sprintf("%d %s\n", pid, startTime(pid)))
 }
 
-func forgetPID(dir string) { os.Remove(pidPath(dir)) }
+func (f files) forgetPID() { os.Remove(f.pid()) }
 
-// endLeftover ends the engine that a killed Gatehouse may have left behind. The caller holds the folder's lock. It returns early,
-// with the engine still there, only when ctx is done or the engine cannot be killed.
+// endLeftover ends the programs that a killed Gatehouse may have left behind. The caller holds the folder's lock. It returns early,
+// with one still there, only when ctx is done or it cannot be killed.
 func endLeftover(ctx context.Context, dir string, log *slog.Logger) error {
+	if err := vmalertFiles(dir).endLeftover(ctx, "vmalert", ruleFlag(dir), vmalertSteps, log); err != nil {
+		return err
+	}
+	return engineFiles(dir).endLeftover(ctx, "VictoriaMetrics", dataFlag(dir), leftoverSteps, log)
+}
+
+// endLeftover ends one program, which is recognised by the flag.
+func (f files) endLeftover(ctx context.Context, name, flag string, steps []leftoverStep, log *slog.Logger) error {
 	var pid int
 	var start string
-	note, err := os.ReadFile(pidPath(dir))
+	note, err := os.ReadFile(f.pid())
 	if err != nil {
 		return nil
 	}
@@ -67,17 +79,17 @@ func endLeftover(ctx context.Context, dir string, log *slog.Logger) error {
 		return nil
 	}
 	defer handle.Release()
-	if startTime(pid) != start || !slices.Contains(commandLine(pid), dataFlag(dir)) {
-		forgetPID(dir)
+	if startTime(pid) != start || !slices.Contains(commandLine(pid), flag) {
+		f.forgetPID()
 		return nil
 	}
-	log.Warn("ending the VictoriaMetrics that a killed Gatehouse has left behind", "process", pid)
-	for _, step := range leftoverSteps {
+	log.Warn("ending the "+name+" that a killed Gatehouse has left behind", "process", pid)
+	for _, step := range steps {
 		handle.Signal(step.signal)
 		handle.Signal(syscall.SIGCONT) // one that is suspended would not hear it
 		for deadline := time.Now().Add(step.patience); time.Now().Before(deadline); sleep(ctx, 50*time.Millisecond) {
 			if startTime(pid) != start {
-				forgetPID(dir)
+				f.forgetPID()
 				return nil
 			}
 			if ctx.Err() != nil {
@@ -85,5 +97,5 @@ func endLeftover(ctx context.Context, dir string, log *slog.Logger) error {
 			}
 		}
 	}
-	return gatehouse.Errorf(gatehouse.Unavailable, "VictoriaMetrics from before (process %d) cannot be ended; end it, or restart the machine", pid)
+	return gatehouse.Errorf(gatehouse.Unavailable, "%s from before (process %d) cannot be ended; end it, or restart the machine", name, pid)
 }

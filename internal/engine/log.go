@@ -14,13 +14,12 @@ import (
 )
 
 const (
-	mostLogBytes = 10 << 20 // a larger engine.log becomes engine.log.1
+	mostLogBytes = 10 << 20 // a larger log, such as engine.log, becomes engine.log.1
 	mostLogRead  = 1 << 20  // of the end of a log, when it is shown or searched
 )
 
-// openLog opens engine.log for the next engine to append to, and gives the length it has. A large one is put aside first.
-func openLog(dir string) (*os.File, int64, error) {
-	path := logPath(dir)
+// openLog opens the log of a program for the next process to append to, and gives the length it has. A large one is put aside first.
+func openLog(path string) (*os.File, int64, error) {
 	if fi, err := os.Stat(path); err == nil && fi.Size() > mostLogBytes {
 		if err := os.Rename(path, path+".1"); err != nil {
 			return nil, 0, err
@@ -40,12 +39,12 @@ func openLog(dir string) (*os.File, int64, error) {
 
 // capLog keeps the log of a running engine small. After a failure, on a full disk for example, it waits before it tries again.
 func (p *process) capLog(log *slog.Logger) {
-	fi, err := os.Stat(logPath(p.dir))
+	fi, err := os.Stat(p.files.log())
 	if err != nil || fi.Size() <= mostLogBytes || time.Now().Before(p.nextCap) {
 		return
 	}
-	if err := shortenLog(logPath(p.dir)); err != nil {
-		log.Warn("cannot shorten the engine's log", "error", err)
+	if err := shortenLog(p.files.log()); err != nil {
+		log.Warn("cannot shorten the log of a program", "error", err)
 		p.nextCap = time.Now().Add(time.Minute)
 		return
 	}
@@ -86,9 +85,17 @@ func shortenLog(path string) error {
 
 // LogTail gives the last lines, at most that many, of what a managed deployment's engine has logged, oldest first.
 func (s *Supervisor) LogTail(deploymentID string, lines int) ([]string, error) {
-	path := logPath(s.folder(deploymentID))
+	return s.ProgramLog(deploymentID, gatehouse.EngineLog, lines)
+}
+
+// ProgramLog does the same for any program that Gatehouse runs for the deployment. At most 1 MiB of each of its two files is read.
+func (s *Supervisor) ProgramLog(deploymentID string, program gatehouse.LogName, lines int) ([]string, error) {
+	path := engineFiles(s.folder(deploymentID)).log()
+	if program == gatehouse.VmalertLog {
+		path = vmalertFiles(s.folder(deploymentID)).log()
+	}
 	if _, err := os.Stat(path); !namesFolder(deploymentID) || errors.Is(err, fs.ErrNotExist) {
-		return nil, gatehouse.Errorf(gatehouse.NotFound, "this deployment has no engine log: only managed deployments that were started have one")
+		return nil, gatehouse.Errorf(gatehouse.NotFound, "this deployment has no %s", program.Missing())
 	} else if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestTheLogIsShortenedWhileItIsWrittenAndLosesNoLine(t *testing.T) {
 	dir := t.TempDir()
-	f, _, err := openLog(dir)
+	f, _, err := openLog(logPath(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestTheLogIsShortenedWhileItIsWrittenAndLosesNoLine(t *testing.T) {
 	for i := range lines {
 		if i == lines*3/4 { // 11 MB
 			go func() {
-				p := process{dir: dir, logStart: 1}
+				p := process{dir: dir, files: engineFiles(dir), logStart: 1}
 				p.capLog(slog.Default())
 				shortened <- p.logStart == 0
 			}()
@@ -75,7 +75,7 @@ func TestTheLogIsPutAsideWhenAnEngineStarts(t *testing.T) {
 	if err := os.WriteFile(logPath(dir), make([]byte, mostLogBytes+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, start, err := openLog(dir)
+	f, start, err := openLog(logPath(dir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"syscall"
 	"time"
@@ -40,6 +39,7 @@ type managed struct {
 	d      gatehouse.Deployment
 	states *reporter
 	meter  *meter
+	rules  *evaluation
 	dir    string
 }
 
@@ -124,6 +124,7 @@ func (m *managed) watch(ctx context.Context, p *process) error {
 			ready, every = true, probeRunning
 			stop := m.measure(ctx, p)
 			defer stop()
+			defer m.evaluate(ctx, p)()
 		}
 		switch {
 		case err == nil:
@@ -141,8 +142,7 @@ func (m *managed) watch(ctx context.Context, p *process) error {
 // measure follows the engine's metrics until stop is called.
 func (m *managed) measure(ctx context.Context, p *process) (stop func()) {
 	ctx, stop = context.WithCancel(ctx)
-	client := &http.Client{Transport: authorized{m.http.Transport, p.endpoint.authorization()}, CheckRedirect: m.http.CheckRedirect}
-	go m.meter.follow(ctx, client, "", p.endpoint.URL+"/metrics")
+	go m.meter.follow(ctx, m.clientOf(&p.endpoint), "", p.endpoint.URL+"/metrics")
 	return stop
 }
 

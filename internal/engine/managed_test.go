@@ -265,7 +265,7 @@ func TestAProcessThatIsNotTheEngineIsLeftAlone(t *testing.T) {
 	if err := os.MkdirAll(w.folder(testID), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := writePID(w.folder(testID), other.Process.Pid); err != nil {
+	if err := engineFiles(w.folder(testID)).writePID(other.Process.Pid); err != nil {
 		t.Fatal(err)
 	}
 	w.Apply(created(managedDeployment()))

@@ -16,16 +16,31 @@ import (
 	"gatehouse/internal/gatehouse"
 )
 
-// process is one engine that Gatehouse has started.
+// files are those in a deployment's folder that belong to one of its programs: their common path without the extension.
+type files string
+
+func engineFiles(dir string) files  { return files(filepath.Join(dir, "engine")) }
+func vmalertFiles(dir string) files { return files(filepath.Join(dir, "vmalert")) }
+
+func (f files) log() string      { return string(f) + ".log" }
+func (f files) pid() string      { return string(f) + ".pid" }
+func (f files) password() string { return string(f) + ".password" }
+
+func logPath(dir string) string      { return engineFiles(dir).log() }
+func pidPath(dir string) string      { return engineFiles(dir).pid() }
+func passwordPath(dir string) string { return engineFiles(dir).password() }
+
+// process is one program that Gatehouse has started.
 type process struct {
 	dir      string
+	files    files
 	program  string
 	pid      int
 	port     int
 	handle   *os.Process
 	endpoint Endpoint
 	version  string
-	logStart int64     // where the lines of this process begin in engine.log
+	logStart int64     // where the lines of this process begin in its log
 	nextCap  time.Time // no earlier is the log shortened
 	lifeline *lifeline
 	served   bool // it has answered a health check
@@ -44,40 +59,41 @@ func (m *managed) start(ctx context.Context, program string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	cmd := exec.Command(program, flags...)
+	cmd.Env = engineEnv()
+	p := &process{dir: m.dir, files: engineFiles(m.dir), program: program, port: port, version: programVersion(ctx, program)}
+	return p, p.start(cmd)
+}
+
+// start runs the command, which listens on the process's port and demands the password in its file.
+func (p *process) start(cmd *exec.Cmd) error {
 	password := rand.Text()
-	if err := writeFresh(passwordPath(m.dir), password); err != nil {
-		return nil, fmt.Errorf("write the engine's password: %w", err)
+	if err := writeFresh(p.files.password(), password); err != nil {
+		return fmt.Errorf("write the password: %w", err)
 	}
-	logFile, logStart, err := openLog(m.dir)
+	logFile, logStart, err := openLog(p.files.log())
 	if err != nil {
-		return nil, fmt.Errorf("open the engine's log: %w", err)
+		return fmt.Errorf("open the log: %w", err)
 	}
 	defer logFile.Close()
 
-	cmd := exec.Command(program, flags...)
-	cmd.Dir = m.dir
-	cmd.Env = engineEnv()
+	cmd.Dir = p.dir
 	// The engine writes to the file itself. Through a pipe, it would die of SIGPIPE on its first line after Gatehouse was killed,
 	// before it has written its data to disk.
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	line, err := newLifeline(cmd)
 	if err != nil {
-		return nil, err
+		return err
 	}
-
-	p := &process{
-		dir: m.dir, program: program, port: port, logStart: logStart, lifeline: line,
-		version:  programVersion(ctx, program),
-		endpoint: Endpoint{URL: "http://127.0.0.1:" + strconv.Itoa(port), Username: engineUser, Password: password},
-		ended:    make(chan struct{}),
-	}
+	p.logStart, p.lifeline, p.ended = logStart, line, make(chan struct{})
+	p.endpoint = Endpoint{URL: "http://127.0.0.1:" + strconv.Itoa(p.port), Username: engineUser, Password: password}
 	if err := cmd.Start(); err != nil {
 		line.free()
-		return nil, err
+		return err
 	}
 	p.handle, p.pid = cmd.Process, cmd.Process.Pid
 	// Before Wait: until then the process ID stays ours, even if the program has ended already.
-	err = errors.Join(line.tie(p.handle), writePID(m.dir, p.pid))
+	err = errors.Join(line.tie(p.handle), p.files.writePID(p.pid))
 	go func() {
 		p.err = cmd.Wait()
 		close(p.ended)
@@ -85,9 +101,9 @@ func (m *managed) start(ctx context.Context, program string) (*process, error) {
 	if err != nil {
 		p.kill() // one that might be left behind unnoticed must not run
 		line.free()
-		return nil, err
+		return err
 	}
-	return p, nil
+	return nil
 }
 
 // end asks the engine to end, waits until it has written its data, and kills it only when patience or Stop's deadline has run out.
@@ -110,10 +126,15 @@ func (m *managed) end(ctx context.Context, p *process) {
 		m.cfg.Log.Error("killing VictoriaMetrics, which does not end in time; what it received in its last seconds is lost", "deployment", m.d.ID, "process", p.pid)
 		p.kill()
 	}
+	p.tidy()
+}
+
+// tidy lets go of what was needed while the process ran.
+func (p *process) tidy() {
 	p.lifeline.cut()
 	if p.hasEnded() {
-		forgetPID(m.dir)
-		os.Remove(passwordPath(m.dir))
+		p.files.forgetPID()
+		os.Remove(p.files.password())
 	}
 }
 

@@ -17,31 +17,60 @@ import (
 // programNames are what the program is called when it is built from source, and in the releases of VictoriaMetrics.
 var programNames = []string{"victoria-metrics", "victoria-metrics-prod"}
 
+// vmalertNames are those of vmalert.
+var vmalertNames = []string{"vmalert", "vmalert-prod"}
+
 // findProgram gives the path of the victoria-metrics program, or a *gatehouse.Error that says where to put one.
 func (s *Supervisor) findProgram() (string, error) {
+	if path := s.find(programNames); path != "" {
+		return path, nil
+	}
 	if s.cfg.Dir != "" {
-		if path := programIn(s.cfg.Dir); path != "" {
-			return filepath.Abs(path)
-		}
 		return "", gatehouse.Errorf(gatehouse.Unavailable,
 			"there is no victoria-metrics program in %s; put one there, or connect a VictoriaMetrics that already runs", s.cfg.Dir)
-	}
-	if self, err := os.Executable(); err == nil {
-		if path := programIn(filepath.Dir(self)); path != "" {
-			return path, nil
-		}
-	}
-	for _, name := range programNames {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
 	}
 	return "", gatehouse.Errorf(gatehouse.Unavailable,
 		"there is no victoria-metrics program beside gatehouse or in PATH; put one there, name its folder with --engine-dir, or connect a VictoriaMetrics that already runs")
 }
 
-func programIn(dir string) string {
-	for _, name := range programNames {
+// findVmalert does the same for vmalert.
+func (s *Supervisor) findVmalert() (string, error) {
+	if path := s.find(vmalertNames); path != "" {
+		return path, nil
+	}
+	where := s.cfg.Dir
+	if where == "" {
+		where = "the folder of gatehouse or in PATH"
+	}
+	return "", gatehouse.Errorf(gatehouse.Unavailable, "the rules are stored but not evaluated, as there is no vmalert program in %s; put the one of VictoriaMetrics there", where)
+}
+
+// find gives the path of the program with one of the names, or "".
+func (s *Supervisor) find(names []string) string {
+	if s.cfg.Dir != "" {
+		dir, err := filepath.Abs(s.cfg.Dir)
+		if err != nil {
+			return ""
+		}
+		return programNamed(dir, names)
+	}
+	if self, err := os.Executable(); err == nil {
+		if path := programNamed(filepath.Dir(self), names); path != "" {
+			return path
+		}
+	}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+func programIn(dir string) string { return programNamed(dir, programNames) }
+
+func programNamed(dir string, names []string) string {
+	for _, name := range names {
 		path := filepath.Join(dir, name)
 		if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() {
 			return path

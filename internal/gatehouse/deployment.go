@@ -68,6 +68,8 @@ type Deployment struct {
 	Flags             Flags
 	// StoppedBy is who has stopped a managed deployment, or empty: then it runs.
 	StoppedBy string
+	// NotifierURL is the Alertmanager that gets the alerts of a managed deployment's rules; empty: none does.
+	NotifierURL string
 	// MaxConcurrentRequests is the limit per token.
 	MaxConcurrentRequests int
 	CreatedAt             time.Time

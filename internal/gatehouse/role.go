@@ -7,7 +7,7 @@ type Role string
 
 const (
 	Admin  Role = "admin"  // everything
-	Editor Role = "editor" // deployments, tokens, rules and the audit log
+	Editor Role = "editor" // deployments, tokens, rules, logs and the audit log
 	Viewer Role = "viewer" // looks, never sees or copies a secret
 )
 
@@ -46,6 +46,7 @@ const (
 	RevealTokens      Right = "see or copy a secret"
 	ViewRules         Right = "read rule files"
 	ChangeRules       Right = "upload or delete rule files"
+	ViewLogs          Right = "read the logs of deployments"
 	ViewAudit         Right = "read the audit log"
 	ViewAPIKeys       Right = "list API keys"
 	ManageAPIKeys     Right = "create, see or revoke API keys"
@@ -56,7 +57,7 @@ const (
 
 // Rights are all rights.
 var Rights = []Right{
-	ViewDeployments, ChangeDeployments, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewAudit,
+	ViewDeployments, ChangeDeployments, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewLogs, ViewAudit,
 	ViewAPIKeys, ManageAPIKeys, ViewUsers, ManageUsers, ManageServer,
 }
 
@@ -67,7 +68,7 @@ func (r Role) Can(right Right) bool {
 		return true
 	case Editor:
 		switch right {
-		case ViewDeployments, ChangeDeployments, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewAudit:
+		case ViewDeployments, ChangeDeployments, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewLogs, ViewAudit:
 			return true
 		}
 	case Viewer:
@@ -80,7 +81,7 @@ func (r Role) Can(right Right) bool {
 // secrets of Read tokens, and refuses those with which it could write.
 func (r Right) changes() bool {
 	switch r {
-	case ViewDeployments, ViewTokens, RevealTokens, ViewRules, ViewAudit, ViewAPIKeys, ViewUsers:
+	case ViewDeployments, ViewTokens, RevealTokens, ViewRules, ViewLogs, ViewAudit, ViewAPIKeys, ViewUsers:
 		return false
 	}
 	return true

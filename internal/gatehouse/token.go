@@ -116,6 +116,13 @@ type TokenActivity struct {
 	Period   time.Duration // how far back Requests and Refusals look
 }
 
+// EndpointLoad is how busy the access endpoint is with all tokens of all deployments together.
+type EndpointLoad struct {
+	Running int // requests that are being answered
+	Waiting int // requests in line, as the limit is reached
+	Limit   int // of running requests
+}
+
 // TokenQuery says which tokens of a deployment to list, and in which order.
 type TokenQuery struct {
 	DeploymentID string

@@ -113,9 +113,16 @@ func checkHeaders(node *yaml.Node, what string) error {
 		if !found || !headerName.MatchString(name) || textproto.TrimString(value) == "" || strings.ContainsAny(value, "\r\n") {
 			return refuse(node, `a header must be written like "Name: value"`)
 		}
+		if what == "headers" && slices.Contains(ownHeaders, textproto.CanonicalMIMEHeaderKey(name)) {
+			return refuse(node, "the header %s cannot be set; Gatehouse sets it itself when it asks VictoriaMetrics", name)
+		}
 	}
 	return nil
 }
+
+// ownHeaders are those with which a group could take away the credential with which vmalert asks VictoriaMetrics, or turn one request
+// into two.
+var ownHeaders = []string{"Authorization", "Connection", "Content-Length", "Host", "Transfer-Encoding"}
 
 var headerName = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_|~-]+$`)
 

@@ -1,6 +1,8 @@
 package snippet
 
 import (
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +33,8 @@ func TestConfigurationFilesHoldExactlyTheirValues(t *testing.T) {
 		var v any
 		switch e.Language {
 		case "yaml":
-			if err := yaml.Unmarshal([]byte(e.Code), &v); err != nil {
+			var err error
+			if v, err = parseYAML(e.Code); err != nil {
 				t.Fatalf("%s does not parse: %v\n%s", id, err, e.Code)
 			}
 		case "toml":
@@ -48,6 +51,9 @@ func TestConfigurationFilesHoldExactlyTheirValues(t *testing.T) {
 	in := oddInput()
 	f("prometheus", "remote_write.0.authorization.credentials", in.Secret, same)
 	f("prometheus", "remote_write.0.url", "https://metrics.example.com/api/v1/write", same)
+	f("kubernetes", "0.stringData.token", in.Secret, same)
+	f("kubernetes", "1.spec.remoteWrite.0.url", "https://metrics.example.com/api/v1/write", same)
+	f("kubernetes", "1.spec.remoteWrite.0.bearerTokenSecret.name", newTarget(in).Slug(), same)
 	f("opentelemetry", "exporters.otlphttp/gatehouse.headers.Authorization", "Bearer "+in.Secret, undouble)
 	f("opentelemetry", "exporters.otlphttp/gatehouse.metrics_endpoint", "https://metrics.example.com/opentelemetry/v1/metrics", undouble)
 	f("telegraf", "outputs.influxdb_v2.0.token", in.Secret, same)
@@ -61,6 +67,26 @@ func TestConfigurationFilesHoldExactlyTheirValues(t *testing.T) {
 	f("perses", "0.spec.authorization.credentials", in.Secret, same)
 	f("perses", "1.spec.display.name", in.DeploymentName, same)
 	f("perses", "1.spec.plugin.spec.proxy.spec.secret", newTarget(in).Slug(), same)
+}
+
+// parseYAML gives a document, or a list of them where there are several.
+func parseYAML(code string) (any, error) {
+	var all []any
+	for d := yaml.NewDecoder(strings.NewReader(code)); ; {
+		var v any
+		err := d.Decode(&v)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	return all, nil
 }
 
 // walk follows keys and indexes, separated by dots, into parsed YAML or TOML.
@@ -95,13 +121,14 @@ func TestHostileInputAddsNothingToConfigurationFiles(t *testing.T) {
 			if e.Language != "yaml" {
 				continue
 			}
-			var got, want any
-			if err := yaml.Unmarshal([]byte(e.Code), &got); err != nil {
+			got, err := parseYAML(e.Code)
+			if err != nil {
 				t.Errorf("%s: %s does not parse: %v\n%s", kind, e.ID, err, e.Code)
 				continue
 			}
 			harmless, _ := Find(plain, e.ID)
-			if err := yaml.Unmarshal([]byte(harmless.Code), &want); err != nil {
+			want, err := parseYAML(harmless.Code)
+			if err != nil {
 				t.Fatal(err)
 			}
 			if shape(got) != shape(want) {

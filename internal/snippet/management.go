@@ -2,6 +2,7 @@ package snippet
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -48,30 +49,128 @@ func GenerateToken(consoleURL string, f TokenForm) []Management {
 	return []Management{curl, terraform, command("gatehouse token create", flags)}
 }
 
-// CreateDeployment makes a managed deployment.
-func CreateDeployment(consoleURL, name string) []Management {
-	retention := gatehouse.DefaultRetention
-	body := struct {
-		Name          string `json:"name"`
-		Type          string `json:"type"`
-		Provider      string `json:"provider"`
-		Region        string `json:"region"`
-		Tier          uint32 `json:"tier"`
-		Retention     uint32 `json:"retention"`
-		RetentionUnit string `json:"retention_unit"`
-	}{printable(name), string(gatehouse.SingleNode), gatehouse.Providers[0], gatehouse.Regions[0], gatehouse.Unlimited.ID, retention.Value, retention.Unit}
-	number := func(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
-	terraform := Management{ID: "terraform", Title: "as Terraform", Intro: terraformIntro, Code: provider(consoleURL) +
-		block("victoriametricscloud_deployment", identifier(name, "deployment"), [][2]string{
-			{"name", hcl(name)}, {"type", hcl(string(gatehouse.SingleNode))},
-			{"cloud_provider", hcl("aws")}, // the provider refuses every other, and Gatehouse takes it for itself
-			{"region", hcl(gatehouse.Regions[0])}, {"tier", number(gatehouse.Unlimited.ID)},
-			{"storage_size", "10"}, {"storage_size_unit", hcl("GB")}, // the least; it can grow
-			{"retention", number(retention.Value)}, {"retention_unit", hcl(retention.Unit)},
-			{"deduplication", "0"}, {"deduplication_unit", hcl("s")},
-			{"maintenance_window", hcl(gatehouse.MaintenanceWindows[0])},
-		})}
-	return []Management{post(consoleURL, "/api/v1/deployments", body), terraform, command("gatehouse deployment create", nil, name)}
+// deploymentBody is a managed deployment as the management API takes it.
+type deploymentBody struct {
+	Name              string     `json:"name"`
+	Type              string     `json:"type,omitempty"`
+	Provider          string     `json:"provider,omitempty"`
+	Region            string     `json:"region,omitempty"`
+	Tier              uint32     `json:"tier"`
+	Retention         uint32     `json:"retention,omitempty"`
+	RetentionUnit     string     `json:"retention_unit,omitempty"`
+	Storage           uint64     `json:"storage_size,omitempty"`
+	StorageUnit       string     `json:"storage_size_unit,omitempty"`
+	Deduplication     uint32     `json:"deduplication,omitempty"`
+	DeduplicationUnit string     `json:"deduplication_unit,omitempty"`
+	MaintenanceWindow string     `json:"maintenance_window,omitempty"`
+	Flags             *flagsBody `json:"flags,omitempty"`
+}
+
+type flagsBody struct {
+	Single []string `json:"single_flags"`
+}
+
+func bodyOf(s gatehouse.Settings) deploymentBody {
+	b := deploymentBody{
+		Name: printable(s.Name), Tier: tierID(s.Tier), Retention: s.Retention.Value, RetentionUnit: printable(s.Retention.Unit),
+		MaintenanceWindow: printable(s.MaintenanceWindow),
+	}
+	if s.StorageGB > 0 {
+		b.Storage, b.StorageUnit = s.StorageGB, "GB"
+	}
+	if s.Deduplication.Value > 0 {
+		b.Deduplication, b.DeduplicationUnit = s.Deduplication.Value, printable(s.Deduplication.Unit)
+	}
+	if len(s.Flags.Single) > 0 {
+		b.Flags = &flagsBody{printables(s.Flags.Single)}
+	}
+	return b
+}
+
+func tierID(name string) uint32 {
+	if t, ok := gatehouse.TierByName(name); ok && name != "" {
+		return t.ID
+	}
+	return gatehouse.Unlimited.ID
+}
+
+// CreateDeployment makes the managed deployment that was entered, which may not be valid yet.
+func CreateDeployment(consoleURL string, n gatehouse.NewDeployment) []Management {
+	s := gatehouse.Settings{
+		Name: n.Name, Tier: n.Tier, Retention: n.Retention, StorageGB: n.StorageGB, Deduplication: n.Deduplication, MaintenanceWindow: n.MaintenanceWindow,
+	}
+	flags := settingFlags(s)
+	s.Retention = cmp.Or(s.Retention, gatehouse.DefaultRetention)
+	body := bodyOf(s)
+	body.Type, body.Provider = printable(string(n.Type)), gatehouse.Providers[0]
+	body.Region = printable(cmp.Or(n.Region, gatehouse.Regions[0]))
+	return []Management{
+		post(consoleURL, "/api/v1/deployments", body),
+		{ID: "terraform", Title: "as Terraform", Intro: terraformIntro, Code: terraformDeployment(consoleURL, body)},
+		withoutSome(command("gatehouse deployment create", flags, n.Name), s),
+	}
+}
+
+// UpdateDeployment gives a managed deployment the settings that were entered, which may not be valid yet. before is how it is.
+func UpdateDeployment(consoleURL string, before gatehouse.Deployment, s gatehouse.Settings) []Management {
+	body := bodyOf(s)
+	curl := put(consoleURL, "/api/v1/deployments/"+printable(before.ID), body)
+	terraform := Management{ID: "terraform", Title: "as Terraform", Code: terraformDeployment(consoleURL, withPlace(body, before)),
+		Intro: terraformIntro + " One that Terraform does not know yet is imported first, by its ID."}
+	if before.Connected() || body.Flags != nil {
+		terraform = instead("The Terraform provider cannot say this. Change it with cURL.", curl)
+	}
+	flags := settingFlags(s)
+	if before.Connected() {
+		flags = nil
+	}
+	if s.Name != before.Name {
+		flags = append(flags, "--rename="+word(s.Name))
+	}
+	cli := withoutSome(command("gatehouse deployment set", flags, before.ID), s)
+	if len(flags) == 0 { // it refuses to change nothing
+		cli = command("gatehouse deployment show", nil, before.ID)
+	}
+	return []Management{curl, terraform, cli}
+}
+
+func withPlace(b deploymentBody, d gatehouse.Deployment) deploymentBody {
+	b.Type, b.Region = printable(string(d.Type)), printable(d.Region)
+	return b
+}
+
+// settingFlags are the settings as the command line takes them.
+func settingFlags(s gatehouse.Settings) []string {
+	var flags []string
+	if s.Tier != "" {
+		flags = append(flags, "--tier="+word(s.Tier))
+	}
+	if r := s.Retention.String(); r != "" {
+		flags = append(flags, "--retention="+word(r))
+	}
+	return flags
+}
+
+// withoutSome says so where the command line cannot set everything.
+func withoutSome(m Management, s gatehouse.Settings) Management {
+	if s.StorageGB > 0 || s.Deduplication.Value > 0 || s.MaintenanceWindow != "" || len(s.Flags.Single) > 0 {
+		m.Intro += " It sets name, tier and retention only."
+	}
+	return m
+}
+
+// terraformDeployment is a managed deployment for the provider, which demands some settings that Gatehouse does not.
+func terraformDeployment(consoleURL string, b deploymentBody) string {
+	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
+	return provider(consoleURL) + block("victoriametricscloud_deployment", identifier(b.Name, "deployment"), [][2]string{
+		{"name", hcl(b.Name)}, {"type", hcl(b.Type)},
+		{"cloud_provider", hcl("aws")}, // the provider refuses every other, and Gatehouse takes it for itself
+		{"region", hcl(b.Region)}, {"tier", number(uint64(b.Tier))},
+		{"storage_size", number(cmp.Or(b.Storage, 10))}, {"storage_size_unit", hcl("GB")}, // 10 is the least; it can grow
+		{"retention", number(uint64(b.Retention))}, {"retention_unit", hcl(b.RetentionUnit)},
+		{"deduplication", number(uint64(b.Deduplication))}, {"deduplication_unit", hcl(cmp.Or(b.DeduplicationUnit, "s"))},
+		{"maintenance_window", hcl(cmp.Or(b.MaintenanceWindow, gatehouse.MaintenanceWindows[0]))},
+	})
 }
 
 // ConnectDeployment connects what was entered, which may not be valid yet. Of its credentials, only the user name is shown.
@@ -130,9 +229,15 @@ func ListDeployments(consoleURL, key string) string {
 		"X-VM-Cloud-Access: " + printable(key) + "\nEOF\n"
 }
 
-// post sends body. The shell puts the key into the here-document, which no other user of the machine can read.
-func post(consoleURL, path string, body any) Management {
-	return Management{ID: "curl", Title: "as cURL", Intro: curlIntro, Code: "curl -sS --fail-with-body -w '\\n' -H @- \\\n" +
+func post(consoleURL, path string, body any) Management { return send("", consoleURL, path, body) }
+
+func put(consoleURL, path string, body any) Management {
+	return send("-X PUT ", consoleURL, path, body)
+}
+
+// send sends body. The shell puts the key into the here-document, which no other user of the machine can read.
+func send(method, consoleURL, path string, body any) Management {
+	return Management{ID: "curl", Title: "as cURL", Intro: curlIntro, Code: "curl -sS --fail-with-body " + method + "-w '\\n' -H @- \\\n" +
 		"  --data-raw " + shellQuote(compact(body)) + " \\\n" +
 		"  " + shellQuote(printable(consoleURL)+path) + " <<EOF\n" +
 		"X-VM-Cloud-Access: $GATEHOUSE_API_KEY\nEOF\n"}

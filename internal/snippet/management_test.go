@@ -76,13 +76,35 @@ func TestCurlSendsWhatWasEntered(t *testing.T) {
 			return GenerateToken(url, TokenForm{DeploymentID: "d-1", Name: name, Access: "w", Tenant: "7:9"})
 		}, call{"POST /api/v1/deployments/d-1/access_tokens", "", map[string]any{"type": "w", "description": name, "tenant_id": "7:9"}})
 	}
-	f(func(url string) []Management { return CreateDeployment(url, "it's") }, call{"POST /api/v1/deployments", "", map[string]any{
+	f(func(url string) []Management { return CreateDeployment(url, single("it's")) }, call{"POST /api/v1/deployments", "", map[string]any{
 		"name": "it's", "type": "single_node", "provider": "local", "region": "local", "tier": float64(gatehouse.Unlimited.ID), "retention": 30.0, "retention_unit": "d",
 	}})
+	f(func(url string) []Management {
+		return UpdateDeployment(url, gatehouse.Deployment{ID: "d-1", Name: "old", Managed: true}, sized("it's"))
+	}, call{"PUT /api/v1/deployments/d-1", "", map[string]any{
+		"name": "it's", "tier": 22.0, "retention": 6.0, "retention_unit": "m", "storage_size": 40.0, "storage_size_unit": "GB", "deduplication": 500.0,
+		"deduplication_unit": "ms", "maintenance_window": "Mon-Fri 4-5am", "flags": map[string]any{"single_flags": []any{"-search.maxQueryDuration=20s"}},
+	}})
+	f(func(url string) []Management {
+		return UpdateDeployment(url, gatehouse.Deployment{ID: "d-1", Name: "old"}, gatehouse.Settings{Name: "renamed"})
+	}, call{"PUT /api/v1/deployments/d-1", "", map[string]any{"name": "renamed", "tier": float64(gatehouse.Unlimited.ID)}})
 	f(func(url string) []Management { return ConnectDeployment(url, cluster("it's")) }, call{"POST /api/v1/deployments/connect", "", map[string]any{
 		"name": "it's", "type": "cluster", "insert_urls": []any{"http://a:8480", "http://b:8480"}, "select_urls": []any{"http://c:8481"},
 		"max_concurrent_requests": 50.0,
 	}})
+}
+
+func single(name string) gatehouse.NewDeployment {
+	return gatehouse.NewDeployment{Name: name, Type: gatehouse.SingleNode}
+}
+
+// sized has every setting.
+func sized(name string) gatehouse.Settings {
+	return gatehouse.Settings{
+		Name: name, Tier: "s.micro.a", Retention: gatehouse.Retention{Value: 6, Unit: "m"}, StorageGB: 40,
+		Deduplication: gatehouse.Deduplication{Value: 500, Unit: "ms"}, MaintenanceWindow: "Mon-Fri 4-5am",
+		Flags: gatehouse.Flags{Single: []string{"-search.maxQueryDuration=20s"}},
+	}
 }
 
 func cluster(name string) gatehouse.NewDeployment {
@@ -135,11 +157,13 @@ func TestCommandLineTakesWhatWasEntered(t *testing.T) {
 		f(GenerateToken("http://x", TokenForm{DeploymentID: "d-1", Name: name, Access: "rw"}),
 			"token", "create", "--deployment=d-1", "--name="+name, "--access=rw")
 		if strings.HasPrefix(name, "-") {
-			f(CreateDeployment("http://x", name), "deployment", "create", "--", name)
+			f(CreateDeployment("http://x", single(name)), "deployment", "create", "--", name)
 		} else {
-			f(CreateDeployment("http://x", name), "deployment", "create", name)
+			f(CreateDeployment("http://x", single(name)), "deployment", "create", name)
 		}
 	}
+	f(UpdateDeployment("http://x", gatehouse.Deployment{ID: "d-1", Name: "old", Managed: true}, sized("it's")),
+		"deployment", "set", "--tier=s.micro.a", "--retention=6m", "--rename=it's", "d-1")
 	n := cluster("many")
 	n.Upstream = gatehouse.Upstream{Username: "it's me", Password: "hunter2", CA: "hunter2"}
 	f(ConnectDeployment("http://x", n), "deployment", "connect", "--type=cluster", "--insert-url=http://a:8480", "--insert-url=http://b:8480",
@@ -175,7 +199,7 @@ resource "victoriametricscloud_access_token" "a_b_c" {
   description   = "$${a} %%{b} \"c\" \\"
 }
 `)
-	f(CreateDeployment("http://gw:8420", "7 of 9"), `
+	f(CreateDeployment("http://gw:8420", single("7 of 9")), `
 resource "victoriametricscloud_deployment" "deployment_7_of_9" {
   name               = "7 of 9"
   type               = "single_node"
@@ -214,7 +238,7 @@ func TestTerraformNamesAreValid(t *testing.T) {
 func TestCodeIsSafeToPaste(t *testing.T) {
 	const evil = "x\n\x1b[201~\rtouch pwned\r\u2028"
 	n := gatehouse.NewDeployment{Name: evil, Type: evil, URLs: []string{evil}, Upstream: gatehouse.Upstream{Username: evil}}
-	all := append(GenerateToken(evil, TokenForm{evil, evil, evil, evil}), CreateDeployment(evil, evil)...)
+	all := append(GenerateToken(evil, TokenForm{evil, evil, evil, evil}), CreateDeployment(evil, gatehouse.NewDeployment{Name: evil, Type: gatehouse.DeploymentType(evil), Region: evil, Tier: evil, MaintenanceWindow: evil})...)
 	for _, m := range append(all, ConnectDeployment(evil, n)...) {
 		if strings.ContainsAny(m.Code, "\x1b\r\u2028") || strings.Contains(m.Code, "x\n") {
 			t.Errorf("%s holds control characters: %q", m.ID, m.Code)

@@ -1,4 +1,5 @@
-// Package snippet writes client configuration examples: what a person pastes into a terminal or a file to use an access token.
+// Package snippet writes client configuration examples: what a person pastes into a terminal or a file to use an access token; and
+// the guides that lead through connecting a client with them.
 //
 // An example works as it is pasted. It never puts a secret on a command line, where every user of the machine could read it. See
 // docs/adr/0003-secrets-in-examples.md.
@@ -48,6 +49,7 @@ var catalog = []Example{
 	{ID: "vmagent", Title: "vmagent", Tab: WriteTab, Language: "sh"},
 	{ID: "prometheus", Title: "Prometheus", Tab: WriteTab, Language: "yaml"},
 	{ID: "curl-write", Title: "cURL", Tab: WriteTab, Language: "sh"},
+	{ID: "kubernetes", Title: "Kubernetes", Tab: WriteTab, More: true, Language: "yaml"},
 	{ID: "opentelemetry", Title: "OpenTelemetry Collector", Tab: WriteTab, More: true, Language: "yaml"},
 	{ID: "telegraf", Title: "Telegraf", Tab: WriteTab, More: true, Language: "toml"},
 	{ID: "vector", Title: "Vector", Tab: WriteTab, More: true, Language: "yaml"},
@@ -58,9 +60,10 @@ var catalog = []Example{
 	{ID: "curl-read", Title: "cURL", Tab: ReadTab, Language: "sh"},
 	{ID: "vmalert", Title: "vmalert", Tab: ReadTab, More: true, Language: "sh"},
 	{ID: "perses", Title: "Perses", Tab: ReadTab, More: true, Language: "yaml"},
+	{ID: "vmui", Title: "vmui", Tab: ReadTab, More: true, Language: "text"},
 }
 
-//go:embed templates/*.tmpl
+//go:embed templates
 var files embed.FS
 
 var templates = parseTemplates()
@@ -114,10 +117,12 @@ func (t target) fill(e Example) Example {
 	return e
 }
 
-func (t target) block(id, name string) string {
+func (t target) block(id, name string) string { return execute(templates[id], name, t) }
+
+func execute(tmpl *template.Template, block string, t target) string {
 	var b strings.Builder
-	if err := templates[id].ExecuteTemplate(&b, name, t); err != nil {
-		panic(fmt.Sprintf("example %s: %v", id, err)) // only a faulty template fails; the tests run each of them
+	if err := tmpl.ExecuteTemplate(&b, block, t); err != nil {
+		panic(fmt.Sprintf("template %s: %v", tmpl.Name(), err)) // only a faulty template fails; the tests run each of them
 	}
 	return b.String()
 }

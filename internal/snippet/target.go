@@ -54,6 +54,33 @@ func (t target) PrometheusReadBase() string {
 	return t.EndpointURL + t.prometheusPrefix()
 }
 
+// UIURL is vmui.
+func (t target) UIURL() string {
+	if t.anyTenant() {
+		return t.EndpointURL + "/select/0/vmui/"
+	}
+	return t.EndpointURL + "/vmui/"
+}
+
+// URLs are where a client that follows the examples writes and queries.
+type URLs struct {
+	Import string // takes samples in the Prometheus text format by POST; empty when the token may not write
+	Query  string // takes instant queries; empty when the token may not read
+}
+
+// URLsOf gives the URLs for in. With a cluster's token for any tenant they are those of tenant 0, as in the examples.
+func URLsOf(in Input) URLs {
+	t := newTarget(in)
+	var u URLs
+	if in.Access.CanWrite() {
+		u.Import = t.PrometheusWriteBase() + "/api/v1/import/prometheus"
+	}
+	if in.Access.CanRead() {
+		u.Query = t.PrometheusReadBase() + "/api/v1/query"
+	}
+	return u
+}
+
 // prometheusPrefix is optional on a single node and required in a cluster.
 func (t target) prometheusPrefix() string {
 	if t.Type == gatehouse.Cluster {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"gatehouse/internal/gatehouse"
 )
@@ -16,6 +17,9 @@ func (s *Store) AddAudit(ctx context.Context, event gatehouse.AuditEvent) error 
 
 // insertAudit appends a record to the chain. The transaction has the only write lock, so nobody else appends in between.
 func insertAudit(ctx context.Context, tx *sql.Tx, e gatehouse.AuditEvent) error {
+	if err := checkKeyStillWorks(ctx, tx, e); err != nil {
+		return err
+	}
 	var previous string
 	err := tx.QueryRowContext(ctx, `
 		SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0), coalesce((SELECT max(seq) FROM audit), 0)) + 1,
@@ -28,6 +32,22 @@ func insertAudit(ctx context.Context, tx *sql.Tx, e gatehouse.AuditEvent) error 
 		INSERT INTO audit (`+auditColumns+`, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.Seq, micros(e.At), e.Actor.Kind, e.Actor.ID, e.Actor.Name, e.Actor.Addr, e.Action, e.ObjectID, e.ObjectName, e.DeploymentID,
 		details, before, after, chainHash(previous, e, details, before, after))
+	return err
+}
+
+// checkKeyStillWorks undoes what is done with an API key that was revoked, or has expired, since it was looked up: every change has
+// an event. A key may revoke itself, and what a refused one has tried is recorded.
+func checkKeyStillWorks(ctx context.Context, tx *sql.Tx, e gatehouse.AuditEvent) error {
+	revokesItself := e.Action == gatehouse.APIKeyRevoked && e.ObjectID == e.Actor.ID
+	if e.Actor.Kind != gatehouse.KeyHolder || e.Action == gatehouse.APIKeyRefused || revokesItself {
+		return nil
+	}
+	var works bool
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = ? AND (expires_at IS NULL OR expires_at > ?))`,
+		e.Actor.ID, micros(time.Now())).Scan(&works)
+	if err == nil && !works {
+		return gatehouse.Errorf(gatehouse.Unauthenticated, "the API key has just been revoked or has expired, and nothing was changed; ask an admin for another one")
+	}
 	return err
 }
 

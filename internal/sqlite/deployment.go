@@ -12,7 +12,7 @@ import (
 )
 
 const deploymentColumns = `id, name, type, managed, urls, insert_urls, select_urls, tier, retention, max_concurrent_requests, upstream, created_at, created_by,
-	provider, region, storage_gb, deduplication_value, deduplication_unit, maintenance_window, flags, stopped_by`
+	provider, region, storage_gb, deduplication_value, deduplication_unit, maintenance_window, flags, stopped_by, notifier_url`
 
 // CreateDeployment stores a deployment together with its default access token.
 func (s *Store) CreateDeployment(ctx context.Context, d gatehouse.Deployment, token gatehouse.StoredToken, events ...gatehouse.AuditEvent) error {
@@ -25,14 +25,14 @@ func (s *Store) CreateDeployment(ctx context.Context, d gatehouse.Deployment, to
 }
 
 func insertDeployment(ctx context.Context, tx *sql.Tx, d gatehouse.Deployment) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO deployments (`+deploymentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO deployments (`+deploymentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		d.ID, d.Name, d.Type, d.Managed, list(d.URLs), list(d.InsertURLs), list(d.SelectURLs), d.Tier, d.Retention.String(),
 		d.MaxConcurrentRequests, d.SealedUpstream, micros(d.CreatedAt), d.CreatedBy,
-		d.Provider, d.Region, d.StorageGB, d.Deduplication.Value, d.Deduplication.Unit, d.MaintenanceWindow, flagsText(d.Flags), d.StoppedBy)
+		d.Provider, d.Region, d.StorageGB, d.Deduplication.Value, d.Deduplication.Unit, d.MaintenanceWindow, flagsText(d.Flags), d.StoppedBy, d.NotifierURL)
 	return err
 }
 
-// UpdateDeployment stores what change makes of a deployment: its settings, the limit of requests, and who has stopped it. change sees the deployment as
+// UpdateDeployment stores what change makes of a deployment: its settings, the limit of requests, the notifier, and who has stopped it. change sees the deployment as
 // it is within the transaction and makes the event. Where it changes nothing, only that is recorded.
 func (s *Store) UpdateDeployment(ctx context.Context, id string, change func(*gatehouse.Deployment) (gatehouse.AuditEvent, error)) error {
 	events := make([]gatehouse.AuditEvent, 1) // written after the function below, which fills it in
@@ -50,9 +50,9 @@ func (s *Store) UpdateDeployment(ctx context.Context, id string, change func(*ga
 		}
 		_, err = tx.ExecContext(ctx, `
 			UPDATE deployments SET name = ?, tier = ?, retention = ?, max_concurrent_requests = ?, storage_gb = ?,
-				deduplication_value = ?, deduplication_unit = ?, maintenance_window = ?, flags = ?, stopped_by = ? WHERE id = ?`,
+				deduplication_value = ?, deduplication_unit = ?, maintenance_window = ?, flags = ?, stopped_by = ?, notifier_url = ? WHERE id = ?`,
 			d.Name, d.Tier, d.Retention.String(), d.MaxConcurrentRequests, d.StorageGB,
-			d.Deduplication.Value, d.Deduplication.Unit, d.MaintenanceWindow, flagsText(d.Flags), d.StoppedBy, id)
+			d.Deduplication.Value, d.Deduplication.Unit, d.MaintenanceWindow, flagsText(d.Flags), d.StoppedBy, d.NotifierURL, id)
 		return err
 	}, events...)
 }
@@ -160,7 +160,7 @@ func scanDeployment(row scanner, more ...any) (gatehouse.Deployment, error) {
 	var createdAt int64
 	err := row.Scan(append([]any{&d.ID, &d.Name, &d.Type, &d.Managed, &urls, &insertURLs, &selectURLs, &d.Tier, &retention,
 		&d.MaxConcurrentRequests, &d.SealedUpstream, &createdAt, &d.CreatedBy,
-		&d.Provider, &d.Region, &d.StorageGB, &d.Deduplication.Value, &d.Deduplication.Unit, &d.MaintenanceWindow, &flags, &d.StoppedBy}, more...)...)
+		&d.Provider, &d.Region, &d.StorageGB, &d.Deduplication.Value, &d.Deduplication.Unit, &d.MaintenanceWindow, &flags, &d.StoppedBy, &d.NotifierURL}, more...)...)
 	if err != nil {
 		return d, err
 	}

@@ -25,6 +25,36 @@ func (s *Store) RuleFiles(ctx context.Context, deploymentID string) ([]gatehouse
 	})
 }
 
+// RuleSet gives what is evaluated for a deployment, also for one that is gone: nothing.
+func (s *Store) RuleSet(ctx context.Context, deploymentID string) (gatehouse.RuleSet, error) {
+	var set gatehouse.RuleSet
+	err := s.view(ctx, func(tx *sql.Tx) (err error) {
+		err = tx.QueryRowContext(ctx, `SELECT notifier_url FROM deployments WHERE id = ?`, deploymentID).Scan(&set.NotifierURL)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil {
+			set.Files, err = ruleFiles(ctx, tx, deploymentID)
+		}
+		return err
+	})
+	return set, explain(err)
+}
+
+// ruleFiles reads the rule files of a deployment by name, with their content.
+func ruleFiles(ctx context.Context, tx *sql.Tx, deploymentID string) ([]gatehouse.RuleFile, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT `+ruleFileColumns+`, content FROM rule_files WHERE deployment_id = ? ORDER BY name`, deploymentID)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, func(f *gatehouse.RuleFile) (err error) {
+		var content []byte
+		*f, err = scanRuleFile(rows, &content)
+		f.Content = content
+		return err
+	})
+}
+
 // RuleFile finds a rule file, with its content.
 func (s *Store) RuleFile(ctx context.Context, deploymentID, name string) (gatehouse.RuleFile, error) {
 	f, err := ruleFile(ctx, s.read, deploymentID, name)

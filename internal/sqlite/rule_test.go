@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"gatehouse/internal/gatehouse"
@@ -51,15 +52,52 @@ func TestRuleFilesComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
-func TestRulesAreNoNewsForTheAccessTable(t *testing.T) {
+func TestChangedRulesAreNewsOfTheirDeployment(t *testing.T) {
 	s := newStore(t)
 	d, _ := addDeployment(t, s, "prod")
+	addDeployment(t, s, "other")
 	seq, err := s.Changes(t.Context(), 0, func(gatehouse.Change) {})
 	must(t, err)
+	told := func(what string) {
+		t.Helper()
+		var ids []string
+		seq, err = s.Changes(t.Context(), seq, func(c gatehouse.Change) { ids = append(ids, c.Deployment.ID) })
+		must(t, err)
+		if !slices.Equal(ids, []string{d.ID}) {
+			t.Errorf("of a file that was %s, the news are about %q", what, ids)
+		}
+	}
 	_, err = put(t, s, ruleFileOf(d, "a", 1, "g"))
 	must(t, err)
-	if after, err := s.Changes(t.Context(), seq, func(c gatehouse.Change) { t.Errorf("a change: %+v", c) }); err != nil || after != seq {
-		t.Errorf("the last change is %d, %v", after, err)
+	told("uploaded")
+	_, err = put(t, s, ruleFileOf(d, "a", 2, "g"))
+	must(t, err)
+	told("replaced")
+	must(t, s.DeleteRuleFile(t.Context(), d.ID, "a", func(gatehouse.RuleFile) gatehouse.AuditEvent { return event(gatehouse.RulesDeleted, d.ID) }))
+	told("deleted")
+}
+
+func TestTheRuleSetIsWhatIsEvaluated(t *testing.T) {
+	s := newStore(t)
+	d, _ := addDeployment(t, s, "prod")
+	for _, name := range []string{"b", "a"} {
+		_, err := put(t, s, ruleFileOf(d, name, 1, "group "+name))
+		must(t, err)
+	}
+	must(t, s.UpdateDeployment(t.Context(), d.ID, func(d *gatehouse.Deployment) (gatehouse.AuditEvent, error) {
+		d.NotifierURL = "http://alertmanager:9093"
+		return event(gatehouse.DeploymentChanged, d.ID), nil
+	}))
+	set, err := s.RuleSet(t.Context(), d.ID)
+	must(t, err)
+	if len(set.Files) != 2 || set.Files[0].Name != "a" || len(set.Files[1].Content) == 0 || set.NotifierURL != "http://alertmanager:9093" {
+		t.Errorf("got %+v", set)
+	}
+	if found, err := s.FindDeployment(t.Context(), d.ID); err != nil || found.NotifierURL != set.NotifierURL {
+		t.Errorf("the deployment says %q, %v", found.NotifierURL, err)
+	}
+	if set, err := s.RuleSet(t.Context(), "gone"); err != nil || len(set.Files) != 0 {
+		t.Errorf("of a deployment that is gone: %+v, %v", set, err)
 	}
 }
 

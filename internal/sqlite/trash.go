@@ -17,16 +17,7 @@ func putInTrash(ctx context.Context, tx *sql.Tx, id string, event gatehouse.Audi
 	if d.Connected() { // also when there is no such deployment, which the deletion itself says
 		return nil
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT `+ruleFileColumns+`, content FROM rule_files WHERE deployment_id = ? ORDER BY name`, id)
-	if err != nil {
-		return err
-	}
-	files, err := collect(rows, func(f *gatehouse.RuleFile) (err error) {
-		var content []byte
-		*f, err = scanRuleFile(rows, &content)
-		f.Content = content
-		return err
-	})
+	files, err := ruleFiles(ctx, tx, id)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@
 // in views/hx.go). A hidden page does not listen: a browser opens six connections to a server at most, for all its windows.
 {
   const retryAfter = 2000; // ms
+  const figuresEvery = 10000; // ms, as the server reads them
   const main = document.querySelector("main[data-events]");
   const offline = document.getElementById("offline");
   let source;
@@ -44,5 +45,7 @@
     addEventListener("pagehide", stop);
     addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
     listen();
+    // Figures change all the time, so no event tells of them.
+    setInterval(() => { if (!document.hidden && offline.hidden) htmx.trigger(document.body, "figures"); }, figuresEvery);
   }
 }

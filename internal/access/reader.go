@@ -1,0 +1,34 @@
+package access
+
+import (
+	"net/http"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// Reader serves a person who reads a deployment through the console, without a token: what a Read token for it would be let to, within
+// the limits of a token. A nil tenant is any tenant. The person is named in the access log.
+//
+// Whoever holds the handler must see to it that nobody else reaches it, and that the person still may.
+func (h *Handler) Reader(deploymentID, person string, tenant *gatehouse.Tenant) http.Handler {
+	d := h.table.known(deploymentID)
+	g := &Grant{Name: person, scope: Scope{gatehouse.Read, tenant}, deployment: d}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d == nil || h.table.known(deploymentID) != d { // deleted, and perhaps restored since
+			h.refuse(w, r, refuseStopped)
+			return
+		}
+		a, refusal := h.admit(r, g)
+		h.answer(w, r, a, refusal)
+	})
+}
+
+// isReader tells the grant of a Reader from that of a token.
+func (g *Grant) isReader() bool { return g.TokenID == "" }
+
+// known gives nil for a deployment that is not in the table.
+func (t *Table) known(deploymentID string) *deployment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.deployments[deploymentID]
+}

@@ -1,0 +1,35 @@
+package control
+
+import (
+	"context"
+	"strings"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// SetNotifier says which Alertmanager gets the alerts of a deployment's rules. Empty: none does.
+func (c *Control) SetNotifier(ctx context.Context, actor gatehouse.Actor, deploymentID, url string) error {
+	d, err := c.deploymentFor(ctx, actor, gatehouse.ChangeRules, deploymentID)
+	if err != nil {
+		return err
+	}
+	if url = strings.TrimRight(strings.TrimSpace(url), "/"); url != "" {
+		if err := gatehouse.CheckURL("notifier_url", "the URL of the notifier", url); err != nil {
+			return err
+		}
+	}
+	if d.Connected() {
+		return gatehouse.InvalidField("notifier_url", "Gatehouse does not evaluate the rules of connected deployments; give the notifier to your own vmalert")
+	}
+	err = c.store.UpdateDeployment(ctx, d.ID, func(stored *gatehouse.Deployment) (gatehouse.AuditEvent, error) {
+		e := event(actor, gatehouse.DeploymentChanged, stored.ID, stored.Name)
+		e.DeploymentID = stored.ID
+		e.Before, e.After = differences(map[string]string{"notifier_url": stored.NotifierURL}, map[string]string{"notifier_url": url})
+		stored.NotifierURL = url
+		return e, nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.publish(ctx)
+}

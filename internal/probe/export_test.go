@@ -1,0 +1,4 @@
+package probe
+
+// Unreachable lets tests look at errors of certificates that nobody issues.
+var Unreachable = unreachable
