@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -250,7 +251,18 @@ func TestEveryActionOfADayHasItsRecord(t *testing.T) {
 	}
 	d.cli("", "audit", "verify")
 	other.cli("", "audit", "verify")
+
+	t.Log("the head that the server notes as it stops is one that verify finds")
+	d.p.stop()
+	heads := auditHead.FindAllStringSubmatch(d.p.log.String(), -1)
+	if len(heads) < 2 {
+		t.Fatalf("the log of the server has %d heads:\n%s", len(heads), d.p.log)
+	}
+	d.cli("", "audit", "verify", "--anchor", heads[0][1])
+	d.cli("", "audit", "verify", "--anchor", heads[len(heads)-1][1])
 }
+
+var auditHead = regexp.MustCompile(`"head":"(\d+:[0-9a-f]{64})"`)
 
 func TestKilledServerHasNoActionWithoutRecordAndNoRecordWithoutAction(t *testing.T) {
 	dataDir := newDataDir(t)

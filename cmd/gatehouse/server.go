@@ -307,6 +307,7 @@ func (s *server) serve(ctx context.Context) error {
 	work.Go(func() error { s.retryStates(background); return nil })
 	work.Go(func() error { s.emptyTrash(background); return nil })
 	work.Go(func() error { s.pruneAudit(background); return nil })
+	work.Go(func() error { s.noteAuditHead(background); return nil })
 
 	for _, one := range []service{s.console, s.access, s.ops} {
 		group.Go(func() error {

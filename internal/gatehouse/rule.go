@@ -9,7 +9,7 @@ import (
 
 // Limits of rule files, those of VictoriaMetrics Cloud.
 const (
-	MostRuleBytes = 20 << 20 // of one file
+	MostRuleBytes = 20 << 20 // of all files of a deployment together
 	MostRules     = 100      // of all files of a deployment together
 )
 

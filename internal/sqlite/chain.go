@@ -27,6 +27,43 @@ func chainHash(previous string, e gatehouse.AuditEvent, details, before, after s
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// chainBegins is the migration that makes the audit log a chain.
+const chainBegins = "migrations/0002_control_plane.sql"
+
+// chainOldRecords gives the records of the time before the chain their hashes. A chain that took records without one would take
+// every log whose hashes somebody has emptied.
+func chainOldRecords(ctx context.Context, tx *sql.Tx) error {
+	rows, err := tx.QueryContext(ctx, `SELECT `+auditColumns+` FROM audit ORDER BY seq`)
+	if err != nil {
+		return err
+	}
+	hashes := map[int64]string{}
+	var previous string
+	_, err = collect(rows, func(e *gatehouse.AuditEvent) error {
+		one, texts, err := scanAudit(rows)
+		previous = chainHash(previous, one, texts[0], texts[1], texts[2])
+		hashes[one.Seq] = previous
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var guard string
+	if err := tx.QueryRowContext(ctx, `SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'audit_no_update'`).Scan(&guard); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `DROP TRIGGER audit_no_update`); err != nil {
+		return err
+	}
+	for seq, hash := range hashes {
+		if _, err := tx.ExecContext(ctx, `UPDATE audit SET hash = ? WHERE seq = ?`, hash, seq); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, guard)
+	return err
+}
+
 // AuditHead gives the last record, or the zero value when there is none.
 func (s *Store) AuditHead(ctx context.Context) (head gatehouse.AuditHead, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0), coalesce((SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), '') FROM audit`).
@@ -99,8 +136,7 @@ func (c *chain) follow(rows *sql.Rows) error {
 	case e.Seq < next:
 		return broken(e.Seq, "it should not be there")
 	}
-	// Those from before the chain have no hash, and stand at its beginning.
-	if hash == "" && c.head.Hash != "" || hash != "" && hash != chainHash(c.head.Hash, e, texts[0], texts[1], texts[2]) {
+	if hash != chainHash(c.head.Hash, e, texts[0], texts[1], texts[2]) {
 		return broken(e.Seq, "it, or the one before, is not what was written")
 	}
 	c.head, c.records = gatehouse.AuditHead{Seq: e.Seq, Hash: hash}, c.records+1

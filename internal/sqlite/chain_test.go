@@ -89,7 +89,9 @@ func TestTamperingWithTheAuditLogIsFound(t *testing.T) {
 	f("inserted at the end", "11", `INSERT INTO audit (`+columns+`) SELECT `+columns+` FROM audit WHERE seq = 3`)
 	f("inserted at the beginning", "0", `INSERT INTO audit (seq, `+columns+`) SELECT 0, `+columns+` FROM audit WHERE seq = 3`)
 	f("reordered", "4", `UPDATE audit SET seq = 100 WHERE seq = 4`, `UPDATE audit SET seq = 4 WHERE seq = 5`, `UPDATE audit SET seq = 5 WHERE seq = 100`)
-	f("made to look older than the chain", "5", `UPDATE audit SET hash = '' WHERE seq < 5`)
+	f("made to look older than the chain", "1", `UPDATE audit SET hash = '' WHERE seq < 5`)
+	f("all made to look older than the chain, and changed", "1", `UPDATE audit SET hash = ''`, `DELETE FROM audit WHERE seq = 10`,
+		`UPDATE audit SET actor_name = 'somebody else' WHERE seq = 4`, `UPDATE sqlite_sequence SET seq = 9 WHERE name = 'audit'`)
 	f("one made to look older than the chain", "5", `UPDATE audit SET hash = '' WHERE seq = 5`)
 	f("unreadable", "5", `PRAGMA ignore_check_constraints = on`, `UPDATE audit SET at = 'yesterday' WHERE seq = 5`)
 	f("floor raised", "1", `UPDATE audit_floor SET seq = 3`)
@@ -114,21 +116,14 @@ func TestNotedHeadFindsWhatTheChainCannot(t *testing.T) {
 	f("a whole log with another beginning", 10, "10", gatehouse.SignedIn)
 	f("a longer one", 12, "10", gatehouse.SignedIn)
 	f("a shorter one", 7, "8", gatehouse.UserRoleChanged)
-}
-
-func TestRecordsFromBeforeTheChainAreAccepted(t *testing.T) {
-	s := newStore(t)
-	tamper(t, s)
-	for i := range 3 {
-		run(t, s, `INSERT INTO audit (at, actor_kind, actor_id, actor_name, actor_addr, action, object_id, object_name, deployment_id, details)
-			VALUES (?, 'person', '', '', '', 'user.signed_in', '', '', '', '{}')`, i)
-	}
-	wantWholeChain(t, s, gatehouse.AuditHead{}, 3)
-	must(t, s.AddAudit(t.Context(), event(gatehouse.SignedIn, "")))
-	wantWholeChain(t, s, gatehouse.AuditHead{}, 4)
-	tamper(t, s, `DELETE FROM audit WHERE seq = 2`)
-	_, _, err := s.VerifyAudit(t.Context(), gatehouse.AuditHead{})
-	wantError(t, err, gatehouse.Conflict, "at record 2")
+	t.Run("the end cut off together with the count", func(t *testing.T) {
+		s := chained(t)
+		head := wantWholeChain(t, s, gatehouse.AuditHead{}, 10)
+		tamper(t, s, `DELETE FROM audit WHERE seq > 7`, `UPDATE sqlite_sequence SET seq = 7 WHERE name = 'audit'`)
+		wantWholeChain(t, s, gatehouse.AuditHead{}, 7) // by itself, it is whole
+		_, _, err := s.VerifyAudit(t.Context(), head)
+		wantError(t, err, gatehouse.Conflict, "at record 8", "noted")
+	})
 }
 
 func TestPruningRemovesTheOldestAndRecordsIt(t *testing.T) {

@@ -83,11 +83,27 @@ func findOrAddIdentity(ctx context.Context, tx *sql.Tx, id gatehouse.Identity, f
 	}
 	u, err = findUser(ctx, tx, `email = ?`, id.Email)
 	if errors.Is(err, sql.ErrNoRows) {
+		if err := refuseRemoved(ctx, tx, id); err != nil {
+			return fresh, false, err
+		}
 		return fresh, true, insertUser(ctx, tx, fresh, "")
+	}
+	if err == nil && u.Invited {
+		_, err = tx.ExecContext(ctx, `DELETE FROM removed_identities WHERE issuer = ? AND subject = ?`, id.Issuer, id.Subject)
 	}
 	if err == nil && !u.Invited {
 		err = gatehouse.Errorf(gatehouse.Conflict,
 			"a user with your email address exists already and signs in otherwise; sign in as before, or ask an admin to delete that user")
 	}
 	return u, false, err
+}
+
+// refuseRemoved keeps those out whom an admin has deleted, until an admin invites them again.
+func refuseRemoved(ctx context.Context, tx *sql.Tx, id gatehouse.Identity) error {
+	var removed bool
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM removed_identities WHERE issuer = ? AND subject = ?)`, id.Issuer, id.Subject).Scan(&removed)
+	if err == nil && removed {
+		return gatehouse.Errorf(gatehouse.Forbidden, "your account was removed; ask an admin to invite you again")
+	}
+	return err
 }

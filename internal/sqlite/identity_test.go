@@ -108,3 +108,20 @@ func TestTheProviderGivesNobodySomebodyElsesAccount(t *testing.T) {
 	must(t, s.DisableUser(t.Context(), u.ID, event(gatehouse.UserDisabled, u.ID)))
 	f("a disabled user", func(*gatehouse.Identity) {}, gatehouse.Forbidden, "disabled", "ask an admin")
 }
+
+func TestADeletedPersonDoesNotComeBackByThemselves(t *testing.T) {
+	s := newStore(t)
+	addUser(t, s, "admin@example.com", gatehouse.Admin)
+	u := signInExternally(t, s, ana)
+	must(t, s.DeleteUser(t.Context(), u.ID, event(gatehouse.UserDeleted, u.ID)))
+	_, err := external(t, s, ana)
+	wantError(t, err, gatehouse.Forbidden, "was removed", "invite you again")
+	if _, _, err := s.User(t.Context(), ana.Email); gatehouse.ErrorCode(err) != gatehouse.NotFound {
+		t.Errorf("the user is there again: %v", err)
+	}
+	invited := invite(t, s, ana.Email, gatehouse.SecretHash{1})
+	if u := signInExternally(t, s, ana); u.ID != invited.ID {
+		t.Errorf("got %+v, want the invited %+v", u, invited)
+	}
+	signInExternally(t, s, ana)
+}

@@ -63,6 +63,11 @@ func migrateNext(ctx context.Context, db *sql.DB, path string) (done bool, err e
 	if _, err := tx.ExecContext(ctx, string(script)); err != nil {
 		return false, fmt.Errorf("run %s: %w", files[version], err)
 	}
+	if files[version] == chainBegins {
+		if err := chainOldRecords(ctx, tx); err != nil {
+			return false, fmt.Errorf("chain the records of the audit log: %w", err)
+		}
+	}
 	marks := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version+1)
 	if _, err := tx.ExecContext(ctx, marks); err != nil {
 		return false, fmt.Errorf("mark %s as run: %w", files[version], err)

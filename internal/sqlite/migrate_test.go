@@ -62,4 +62,7 @@ func TestDatabaseOfTheFirstVersionGoesOn(t *testing.T) {
 	}
 	must(t, s.AddAudit(t.Context(), event(gatehouse.SignedIn, "u1")))
 	wantWholeChain(t, s, gatehouse.AuditHead{}, 3)
+	if _, err := s.write.ExecContext(t.Context(), `UPDATE audit SET action = 'x'`); err == nil {
+		t.Error("the old records can be changed")
+	}
 }

@@ -131,6 +131,15 @@ func checkOtherRules(ctx context.Context, tx *sql.Tx, f gatehouse.RuleFile) erro
 	if err != nil {
 		return err
 	}
+	var bytes int
+	err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(length(content)), 0) FROM rule_files WHERE deployment_id = ? AND name <> ?`,
+		f.DeploymentID, f.Name).Scan(&bytes)
+	if err != nil {
+		return err
+	}
+	if bytes += len(f.Content); bytes > gatehouse.MostRuleBytes {
+		return gatehouse.InvalidField("content", "the rule files of the deployment would have %d bytes together, but may have %d; make them smaller or delete some", bytes, gatehouse.MostRuleBytes)
+	}
 	rules := f.Rules
 	for _, other := range others {
 		rules += other.Rules

@@ -126,6 +126,15 @@ func TestLimitsCountTheOtherFilesOfTheDeployment(t *testing.T) {
 	f(ruleFileOf(d, "a", 59, "two", "five"))
 	f(ruleFileOf(d, "b", 1, "one"))
 	f(ruleFileOf(other, "a", 100, "one", "two"))
+
+	large := ruleFileOf(other, "large", 0)
+	large.Content = make([]byte, gatehouse.MostRuleBytes)
+	f(large, "bytes together", "delete some")
+	large.Content = large.Content[:gatehouse.MostRuleBytes/2]
+	f(large)
+	f(large) // a file replaces itself
+	large.Name = "larger"
+	f(large, "bytes together")
 }
 
 func TestRulesOfADeletedDeploymentAreRefused(t *testing.T) {

@@ -52,6 +52,11 @@ ALTER TABLE users ADD COLUMN issuer       TEXT    NOT NULL DEFAULT ''; -- of the
 ALTER TABLE users ADD COLUMN subject      TEXT    NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX users_identity ON users (issuer, subject) WHERE issuer <> '';
 
+-- People from the identity provider whom an admin has deleted: they do not come back by themselves.
+CREATE TABLE removed_identities (issuer TEXT NOT NULL, subject TEXT NOT NULL, PRIMARY KEY (issuer, subject));
+CREATE TRIGGER users_remove_identity AFTER DELETE ON users WHEN OLD.issuer <> ''
+BEGIN INSERT OR IGNORE INTO removed_identities (issuer, subject) VALUES (OLD.issuer, OLD.subject); END;
+
 -- One-time links with which a user chooses a password.
 CREATE TABLE user_links (
 	hash       BLOB    NOT NULL PRIMARY KEY, -- SHA-256 of the link's code
@@ -64,7 +69,7 @@ ALTER TABLE sessions ADD COLUMN addr       TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN user_agent TEXT NOT NULL DEFAULT '';
 UPDATE sessions SET id = lower(hex(randomblob(16)));
 
--- Each record holds the hash of itself and the one before, see audit.go. Records of the time before have ''.
+-- Each record holds the hash of itself and the one before, see chain.go, which also gives the records of the time before theirs.
 ALTER TABLE audit ADD COLUMN before TEXT NOT NULL DEFAULT '{}'; -- JSON object
 ALTER TABLE audit ADD COLUMN after  TEXT NOT NULL DEFAULT '{}'; -- JSON object
 ALTER TABLE audit ADD COLUMN hash   TEXT NOT NULL DEFAULT '';   -- hexadecimal SHA-256
