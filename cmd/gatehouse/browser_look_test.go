@@ -214,5 +214,6 @@ func TestKeyboardAlone(t *testing.T) {
 	b.find("dialog", "Delete unwanted?")
 	tabTo("button", "Delete")
 	b.press(kb.Enter)
+	b.waitGone("dialog", "Delete unwanted?")
 	b.waitGone("rowheader", "unwanted")
 }

@@ -179,6 +179,7 @@ func TestAPIKeys(t *testing.T) {
 	b.click("button", "Revoke")
 	b.seesMatch(`Last used .* from 127\.0\.0\.1`)
 	b.click("button", "Revoke")
+	b.waitGone("dialog", "Revoke inventory?") // while it is open, the table behind it cannot be found either
 	b.waitGone("rowheader", "inventory")
 	if a := p.manage(key, "/api/v1/deployments"); a.status != http.StatusUnauthorized {
 		t.Errorf("the revoked key got status %d", a.status)

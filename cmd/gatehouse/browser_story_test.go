@@ -117,6 +117,7 @@ func TestNewcomerStory(t *testing.T) {
 	b.find("dialog", "Delete newcomer?")
 	b.seesMatch(`Last used (just now|\d+ seconds? ago) from 127\.0\.0\.1 \(curl/[0-9.]+\)`)
 	b.click("button", "Delete")
+	b.waitGone("dialog", "Delete newcomer?") // while it is open, the table behind it cannot be found either
 	b.waitGone("rowheader", "newcomer")
 	if a := p.request("POST", secret, "/api/v1/import/prometheus", "late 1"); a.status != http.StatusUnauthorized {
 		t.Errorf("the deleted token got status %d", a.status)
