@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"gatehouse/internal/gatehouse"
@@ -120,9 +122,75 @@ func TestRekeyLeavesWhatIsLostAlready(t *testing.T) {
 	must(t, err)
 	stored.Sealed = []byte("damaged")
 	must(t, s.store.CreateToken(t.Context(), stored, tokenEvent(root, gatehouse.TokenCreated, stored.Token)))
+	keyset := filepath.Join(s.dir, secret.KeysetFile)
+	whole := s.sealedThings(t)
+	keys := func() int {
+		content, err := os.ReadFile(keyset)
+		must(t, err)
+		return strings.Count(string(content), `"keyId"`)
+	}
 	resealed, lost, err := s.Rekey(t.Context(), root)
 	must(t, err)
-	if resealed != 1 || lost != 1 {
+	if resealed != 5 || lost != 1 {
 		t.Errorf("%d were sealed anew, %d are lost", resealed, lost)
 	}
+	if keys() != 2 {
+		t.Errorf("the keyset holds %d keys, and should keep the old one while something is not sealed anew", keys())
+	}
+	whole()
+	must(t, s.RevokeToken(t.Context(), root, stored.ID))
+	_, lost, err = s.Rekey(t.Context(), root)
+	must(t, err)
+	if lost != 0 || keys() != 1 {
+		t.Errorf("%d are lost, the keyset holds %d keys", lost, keys())
+	}
+	whole()
+}
+
+// slowReseal is a store that does something before and after all secrets are sealed anew.
+type slowReseal struct {
+	Store
+	before, after func()
+}
+
+func (r slowReseal) Reseal(ctx context.Context, reseal func(gatehouse.Sealed) ([]byte, error), event func(resealed, left int) gatehouse.AuditEvent) (int, int, error) {
+	r.before()
+	defer r.after()
+	return r.Store.Reseal(ctx, reseal, event)
+}
+
+// The worst moment: the first has sealed everything, the second makes its key, the first forgets all but that.
+func TestTwoWhoRekeyAtTheSameTimeLoseNothing(t *testing.T) {
+	s := newServer(t, nil)
+	s.settle = 0
+	wantOpen := s.sealedThings(t)
+	keyset := filepath.Join(s.dir, secret.KeysetFile)
+	sealer, err := secret.LoadSealer(keyset)
+	must(t, err)
+	firstDone, secondIn, secondDone := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	enter := sync.OnceFunc(func() { close(secondIn) })
+	second := New(Config{Sealer: sealer, Store: slowReseal{s.store, func() { enter(); <-firstDone }, func() {}}}) // another process
+	second.settle = 0
+	s.Control.store = slowReseal{s.store, func() {}, func() {
+		go func() {
+			_, _, err := second.Rekey(context.WithoutCancel(t.Context()), root)
+			secondDone <- err
+		}()
+		select {
+		case <-secondIn:
+		case err := <-secondDone:
+			secondDone <- err
+		}
+	}}
+	_, _, err = s.Rekey(t.Context(), root)
+	close(firstDone)
+	must(t, err)
+	if err := <-secondDone; gatehouse.ErrorCode(err) != gatehouse.Conflict {
+		t.Errorf("the second one ends with %v", err)
+	}
+	s.Control.store = s.store
+	wantOpen()
+	_, _, err = second.Rekey(t.Context(), root)
+	must(t, err)
+	wantOpen()
 }

@@ -118,48 +118,6 @@ func CreateSealer(path string) (*Sealer, error) {
 	return LoadSealer(path)
 }
 
-// AddKey makes a new key, with which Seal works from now on in all processes. What is sealed with the old keys still opens.
-func (s *Sealer) AddKey() error {
-	manager := keyset.NewManagerFromHandle(s.keys())
-	id, err := manager.Add(aead.AES256GCMKeyTemplate())
-	if err == nil {
-		err = manager.SetPrimary(id)
-	}
-	return s.replace(manager, err)
-}
-
-// DropOldKeys forgets all keys but the one with which Seal works. What is sealed with another one never opens again.
-func (s *Sealer) DropOldKeys() error {
-	keys := s.keys()
-	manager := keyset.NewManagerFromHandle(keys)
-	primary, err := keys.Primary()
-	for i := 0; err == nil && i < keys.Len(); i++ {
-		var entry *keyset.Entry
-		if entry, err = keys.Entry(i); err == nil && entry.KeyID() != primary.KeyID() {
-			err = manager.Delete(entry.KeyID())
-		}
-	}
-	return s.replace(manager, err)
-}
-
-func (s *Sealer) keys() *keyset.Handle {
-	s.current()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.handle
-}
-
-func (s *Sealer) replace(manager *keyset.Manager, err error) error {
-	if err != nil {
-		return fmt.Errorf("change the sealing key: %w", err)
-	}
-	handle, err := manager.Handle()
-	if err != nil {
-		return fmt.Errorf("change the sealing key: %w", err)
-	}
-	return writeKeyset(s.path, handle, os.Rename)
-}
-
 // writeKeyset writes a whole file beside path, and then has put give it its name.
 func writeKeyset(path string, handle *keyset.Handle, put func(from, to string) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".keyset-*") // mode 0600
