@@ -126,7 +126,7 @@ func (c *console) showAPIKey(w http.ResponseWriter, r *http.Request, actor gateh
 	if err != nil {
 		return err
 	}
-	masked := string(secret.APIKey) + k.Mask + "••••••••"
+	masked := maskedSecret(secret.APIKey, k.Mask)
 	return c.show(w, r, http.StatusOK, views.APIKeyDialog{Key: k, Names: names, Created: created, Example: snippet.ListDeployments(c.origin(r), masked)})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/probe"
+	"gatehouse/internal/secret"
 	"gatehouse/internal/snippet"
 	"gatehouse/views"
 )
@@ -50,7 +51,7 @@ func (c *console) integration(r *http.Request, actor gatehouse.Actor) (views.Int
 			return page, err
 		}
 	}
-	in := c.snippetInput(page.Deployment, page.Token, maskedSecret(page.Token))
+	in := c.snippetInput(page.Deployment, page.Token, maskedSecret(secret.AccessToken, page.Token.Mask))
 	if page.Token.ID == "" {
 		in.Access, in.Secret = gatehouse.ReadWrite, placeholder
 	}

@@ -23,14 +23,14 @@ func (c *console) examplesDialog(w http.ResponseWriter, r *http.Request, actor g
 	return c.show(w, r, http.StatusOK, dialog)
 }
 
-// maskedSecret is how a token's secret looks in examples.
-func maskedSecret(t gatehouse.Token) string {
-	return string(secret.AccessToken) + t.Mask + "••••••••"
+// maskedSecret is how a secret looks in examples.
+func maskedSecret(kind secret.Kind, mask string) string {
+	return string(kind) + mask + "••••••••"
 }
 
 // examples is the dialog with the examples for a token, its secret masked.
 func (c *console) examples(d gatehouse.Deployment, t gatehouse.Token) views.ExamplesDialog {
-	return views.NewExamplesDialog(d, t, snippet.Examples(c.snippetInput(d, t, maskedSecret(t))))
+	return views.NewExamplesDialog(d, t, snippet.Examples(c.snippetInput(d, t, maskedSecret(secret.AccessToken, t.Mask))))
 }
 
 func (c *console) snippetInput(d gatehouse.Deployment, t gatehouse.Token, value string) snippet.Input {

@@ -12,11 +12,8 @@ const auditHeadEvery = time.Hour
 // noteAuditHead writes the head of the audit log to the server's log when it has changed: at the start, hourly, and when ctx ends.
 // Somebody who replaces the whole audit log cannot take those lines back, and gatehouse audit verify --anchor finds them out.
 func (s *server) noteAuditHead(ctx context.Context) {
-	ticker := time.NewTicker(auditHeadEvery)
-	defer ticker.Stop()
 	var noted gatehouse.AuditHead
-	for {
-		stopping := ctx.Err() != nil
+	note := func() {
 		head, err := s.store.AuditHead(context.WithoutCancel(ctx))
 		switch {
 		case err != nil:
@@ -25,12 +22,7 @@ func (s *server) noteAuditHead(ctx context.Context) {
 			s.log.Info("audit log", "head", headText(head))
 			noted = head
 		}
-		if stopping {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-		}
 	}
+	every(ctx, auditHeadEvery, note)
+	note()
 }

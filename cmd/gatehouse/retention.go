@@ -14,25 +14,17 @@ func (s *server) pruneAudit(ctx context.Context) {
 	if s.auditRetention == (gatehouse.Retention{}) {
 		return // kept for ever
 	}
-	ticker := time.NewTicker(pruneEvery)
-	defer ticker.Stop()
 	actor := gatehouse.Actor{Kind: gatehouse.System, Name: "audit retention", Role: gatehouse.Admin}
-	for {
+	every(ctx, pruneEvery, func() {
 		removed, err := s.control.PruneAudit(ctx, actor, before(time.Now(), s.auditRetention))
 		switch {
 		case ctx.Err() != nil:
-			return
 		case err != nil:
 			s.log.Error("old records of the audit log could not be removed; the next try is in a day", "error", err)
 		case removed > 0:
 			s.log.Info("removed old records of the audit log", "records", removed)
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
+	})
 }
 
 // before gives the time that lies a retention before at. The shortest is a day, which control.PruneAudit wants to have passed wholly.

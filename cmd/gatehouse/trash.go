@@ -87,18 +87,11 @@ const emptyTrashEvery = 30 * time.Second
 
 // emptyTrash frees what has been in the trash for long enough, until ctx ends.
 func (s *server) emptyTrash(ctx context.Context) {
-	ticker := time.NewTicker(emptyTrashEvery)
-	defer ticker.Stop()
-	for {
+	every(ctx, emptyTrashEvery, func() {
 		if err := s.freeTrash(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("the trash could not be emptied; Gatehouse tries again", "error", err)
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
+	})
 }
 
 // freeTrash gives up what was deleted long ago, and removes the data of all that was given up, here or on the command line. Other
