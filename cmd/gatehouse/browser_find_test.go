@@ -273,11 +273,16 @@ func (b *tab) seesMatch(pattern string) {
 	b.wantNoSecret()
 }
 
-// seesNo checks that the page does not show the text.
+// seesNo checks that the page does not show the text. A page that is just being left shows nothing at all, so it waits for the next.
 func (b *tab) seesNo(text string) {
 	b.Helper()
-	shown, err := b.text()
-	b.must(err)
+	var shown string
+	eventually(b.T, "there is a page to read", func() (err error) {
+		if shown, err = b.text(); err == nil && shown == "" {
+			err = errors.New("it is empty")
+		}
+		return err
+	})
 	if strings.Contains(shown, text) {
 		b.Errorf("the page shows %q: %s", text, shown)
 	}

@@ -168,7 +168,7 @@ func TestLifecycleWithoutJavaScript(t *testing.T) {
 	b.find("heading", "Stop deployment")
 	b.click("button", "Stop")
 	b.sees("Stopped by " + browserEmail)
-	b.click("button", "Start")
+	b.clickToLoad("button", "Start")
 	b.find("heading", "renamed")
 	b.seesNo("Stopped by")
 }
