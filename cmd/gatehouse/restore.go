@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/internal/control"
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/owner"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/sqlite"
 )
@@ -158,7 +159,7 @@ func unpack(from io.Reader, target string) error {
 		return explainFile(err, target)
 	}
 	_, err = io.Copy(out, from)
-	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+	if err := errors.Join(err, owner.Inherit(out, filepath.Dir(target)), out.Sync(), out.Close()); err != nil {
 		return explainFile(fmt.Errorf("restore %s: %w", filepath.Base(target), err), target)
 	}
 	return nil

@@ -3,13 +3,16 @@ package secret
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/owner"
 )
 
 // lockSuffix names the file beside the keyset that is locked while its keys change. The keyset itself cannot be: each change puts
@@ -37,7 +40,7 @@ func (s *Sealer) ChangeKey(reseal func() (all bool, err error)) error {
 
 // lockKeyset takes a lock that ends with the process, however it ends.
 func lockKeyset(path string) (*os.File, error) {
-	f, err := os.OpenFile(path+lockSuffix, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openLock(path)
 	if err != nil {
 		return nil, unwritable(path, err)
 	}
@@ -46,6 +49,18 @@ func lockKeyset(path string) (*os.File, error) {
 		return nil, gatehouse.Errorf(gatehouse.Conflict, "another gatehouse rekey is under way with this keyset; wait until it has ended").WithCause(err)
 	}
 	return f, nil
+}
+
+// openLock opens the lock file, or makes it.
+func openLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+lockSuffix, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return os.OpenFile(path+lockSuffix, os.O_RDWR, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, owner.Inherit(f, path, filepath.Dir(path))
 }
 
 // addKey makes a new key, with which Seal works from now on. What is sealed with the old keys still opens.

@@ -14,6 +14,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/owner"
 )
 
 // KeysetFile is the usual name of the sealing key's file in the data directory.
@@ -126,7 +127,7 @@ func writeKeyset(path string, handle *keyset.Handle, put func(from, to string) e
 	}
 	defer os.Remove(tmp.Name())
 	err = insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(tmp))
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+	if err := errors.Join(err, owner.Inherit(tmp, path, filepath.Dir(path)), tmp.Sync(), tmp.Close()); err != nil {
 		return unwritable(path, err)
 	}
 	if err := put(tmp.Name(), path); err != nil {

@@ -19,6 +19,7 @@ import (
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/owner"
 )
 
 // File is the name of the database in the data directory.
@@ -72,7 +73,7 @@ func open(path string, connections int, settings string) *sql.DB {
 func checkFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
-		err = f.Close()
+		err = errors.Join(owner.Inherit(f, filepath.Dir(path)), f.Close())
 	} else if errors.Is(err, fs.ErrExist) {
 		err = checkAccess(path)
 	}
