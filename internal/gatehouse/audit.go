@@ -74,6 +74,7 @@ type AuditQuery struct {
 	Actor        string    // name of the actor, or a part of it
 	Action       Action
 	DeploymentID string
+	ObjectID     string // what it was done to
 	Text         string // a part of the object's name or ID, the client address, or a value of the details
 	Limit        int    // 0: all
 	Offset       int

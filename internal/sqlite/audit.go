@@ -140,6 +140,9 @@ func auditWhere(q gatehouse.AuditQuery, only []string) (where string, args []any
 	if q.DeploymentID != "" {
 		add(`deployment_id <> '' AND deployment_id = ?`, q.DeploymentID) // the first half lets SQLite use the partial index
 	}
+	if q.ObjectID != "" {
+		add(`object_id <> '' AND object_id = ?`, q.ObjectID) // likewise
+	}
 	if only != nil {
 		add(`deployment_id <> '' AND deployment_id IN (SELECT value FROM json_each(?))`, list(only))
 	}
