@@ -22,6 +22,7 @@ const (
 	Styles  = "app.css"
 	Scripts = "app.js"
 	Htmx    = "htmx.js"
+	Uplot   = "uplot.js" // only for pages with charts
 	Icon    = "favicon.svg"
 )
 
@@ -40,10 +41,11 @@ var (
 )
 
 func init() {
-	add(Styles, join("css/*.css"))
+	add(Styles, join("vendor/uplot/uPlot.min.css", "css/*.css"))
 	add(Scripts, join("js/*.js"))
 	// hx-csp must be there before htmx looks at the page, so both are one script.
 	add(Htmx, join("vendor/htmx/htmx.min.js", "vendor/htmx/hx-csp.min.js"))
+	add(Uplot, join("vendor/uplot/uPlot.iife.min.js"))
 	add(Icon, join(Icon))
 }
 

@@ -509,7 +509,7 @@ func apiCode(label, text string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = copyButton("Copy", text).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = copyButton("Copy", "Copy "+label, text).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -14,6 +14,7 @@ type usageRow struct {
 	Value string // or why there is none
 	Known bool
 	Limit string // empty: none
+	Whose string // says more of the limit, where there is room
 	Part  float64
 	Words string // what it means, when the limit is near
 }
@@ -117,7 +118,7 @@ func diskRow(d gatehouse.Deployment, f gatehouse.Figures, missing string) usageR
 		full = near + " Gatehouse does not stop writes at the limit."
 	case f.FreeDiskBytes.Known:
 		limit = f.DiskBytes.Value + f.FreeDiskBytes.Value
-		row.Limit = sizeText(limit) + " that the disk has for it"
+		row.Limit, row.Whose = sizeText(limit), "that the disk has for it"
 		near = "The disk is nearly full: free some space, or shorten the retention. On a full disk, VictoriaMetrics takes no new samples."
 		full = near
 	}
@@ -133,27 +134,27 @@ func diskRow(d gatehouse.Deployment, f gatehouse.Figures, missing string) usageR
 	return row
 }
 
-// whyUnknown says why a figure is missing.
+// whyUnknown stands in the place of a figure that is missing.
 func whyUnknown(d gatehouse.Deployment, f gatehouse.Figures) string {
-	switch {
-	case d.Managed && d.State.Status != gatehouse.Running:
-		return "not known while it does not run"
-	case d.Managed:
+	if d.Managed && d.State.Status == gatehouse.Running && f.At.IsZero() {
 		return "not known yet"
-	case f.At.IsZero():
-		return "not known"
-	case d.Type == gatehouse.Cluster:
-		return "not known: only vmstorage tells it, whose URL Gatehouse does not know"
 	}
-	return "not known: its metrics do not tell"
+	return "not known"
 }
 
-// usageNote explains the figures as a whole, or is empty.
+// usageNote explains why figures are missing, or is empty.
 func usageNote(d gatehouse.Deployment, f gatehouse.Figures) string {
-	if d.Connected() && f.At.IsZero() {
+	switch {
+	case d.Managed && d.State.Status != gatehouse.Running:
+		return "VictoriaMetrics tells these figures while it runs."
+	case d.Managed, f.DiskBytes.Known && f.ActiveSeries.Known:
+		return ""
+	case f.At.IsZero():
 		return "Gatehouse cannot read the metrics of this VictoriaMetrics: it asks for /metrics beside the URLs with which it is connected. Let Gatehouse read that page, and the figures appear here."
+	case d.Type == gatehouse.Cluster:
+		return "Some figures are told by vmstorage only, whose URL Gatehouse does not know."
 	}
-	return ""
+	return "The metrics of this VictoriaMetrics do not tell all figures."
 }
 
 // short writes a number with three digits: 50k, 1.25M.
@@ -181,6 +182,9 @@ func sizeText(n float64) string {
 		if n >= unit.size*0.9995 {
 			return digits(n/unit.size) + " " + unit.name
 		}
+	}
+	if n = math.Round(n); n == 1 {
+		return "1 byte"
 	}
 	return strconv.FormatFloat(n, 'f', 0, 64) + " bytes"
 }

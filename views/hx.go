@@ -80,6 +80,14 @@ func hxFigures(ctx context.Context, url, id string) templ.Attributes {
 	return a
 }
 
+// hxCharts is hxLive for a page with charts. They cost queries and have a new point every half minute, so it does not look at each
+// change.
+func hxCharts(ctx context.Context, url string) templ.Attributes {
+	a := hxLive(ctx, url)
+	a["hx-trigger"] = "changed from:body throttle:4s, figures from:body throttle:20s"
+	return a
+}
+
 // hxRules is hxLivePart for the states of rules, which also change without an event.
 func hxRules(ctx context.Context, url string) templ.Attributes {
 	a := hxLivePart(ctx, url, "rules-state")

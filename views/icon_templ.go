@@ -40,6 +40,7 @@ const (
 	glyphPlay    glyph = "M7 4v16l13-8z"
 	glyphRestore glyph = "M4 4v6h6M4.5 10A8 8 0 1 1 4 14"
 	glyphLoad    glyph = "M12 4v11M7 10.5l5 5 5-5M4 20h16"
+	glyphChart   glyph = "M4 4v16h16M7 15l4-5 3 3 5-7"
 	glyphCode    glyph = "M8 7l-5 5 5 5M16 7l5 5-5 5"
 )
 
@@ -72,7 +73,7 @@ func icon(g glyph) templ.Component {
 		var templ_7745c5c3_Var2 string
 		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(string(g))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icon.templ`, Line: 40, Col: 95}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/icon.templ`, Line: 41, Col: 95}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 		if templ_7745c5c3_Err != nil {

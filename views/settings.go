@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,12 +16,26 @@ type SettingsForm struct {
 	StorageGB                        string
 	Deduplication, DeduplicationUnit string
 	MaintenanceWindow                string
-	Flags                            string // one a line
+	Flags                            map[gatehouse.Program]string // one a line
+}
+
+func (f SettingsForm) hasFlags() bool {
+	for _, flags := range f.Flags {
+		if flags != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // SettingsFormOf fills the form.
 func SettingsFormOf(s gatehouse.Settings) SettingsForm {
-	f := SettingsForm{Name: s.Name, Tier: s.Tier, MaintenanceWindow: s.MaintenanceWindow, Flags: strings.Join(s.Flags.Single, "\n")}
+	f := SettingsForm{Name: s.Name, Tier: s.Tier, MaintenanceWindow: s.MaintenanceWindow, Flags: map[gatehouse.Program]string{}}
+	for _, t := range gatehouse.DeploymentTypes {
+		for _, p := range t.Programs() {
+			f.Flags[p] = strings.Join(s.Flags.Of(p), "\n")
+		}
+	}
 	if s.Retention == (gatehouse.Retention{}) {
 		s.Retention = gatehouse.DefaultRetention
 	}
@@ -48,20 +63,28 @@ func maintenanceWindows() []choice {
 }
 
 // tierRows are the tiers to choose from. One that is not offered any more stays in the list of who has it.
-func tierRows(chosen string) []gatehouse.Tier {
-	all := gatehouse.OfferedTiers(gatehouse.SingleNode)
-	if t, ok := gatehouse.TierByName(chosen); ok && t.Retired && t.Type == gatehouse.SingleNode {
-		all = append(all, t)
+func tierRows(t gatehouse.DeploymentType, chosen string) []gatehouse.Tier {
+	all := gatehouse.OfferedTiers(t)
+	if tier, ok := gatehouse.TierByName(chosen); ok && tier.Retired && tier.Type == t {
+		all = append(all, tier)
 	}
 	return all
 }
 
 // chosenTier is the row that stands for the name. No tier is the one without limits.
-func chosenTier(name string) string {
+func chosenTier(t gatehouse.DeploymentType, name string) string {
 	if name == "" {
-		return gatehouse.Unlimited.Name
+		return gatehouse.UnlimitedFor(t).Name
 	}
 	return name
+}
+
+// limitsKept says who keeps the limits of a tier.
+func limitsKept(t gatehouse.DeploymentType) string {
+	if t == gatehouse.Cluster {
+		return "The programs of the cluster keep the limits of series; none of them limits the ingestion rate."
+	}
+	return "The engine keeps the limits."
 }
 
 // recommendation explains how much storage to choose.
@@ -100,7 +123,7 @@ func settingChanges(before, after gatehouse.Settings) []settingChange {
 
 func tierLabel(name string) string {
 	if name == "" {
-		return "no limits"
+		return gatehouse.Unlimited.Name
 	}
 	return name
 }
@@ -127,11 +150,47 @@ func windowLabel(w string) string {
 }
 
 func flagsLabel(f gatehouse.Flags) string {
-	if len(f.Single) == 0 {
+	all := slices.Clone(f.Single)
+	for _, p := range gatehouse.Cluster.Programs() {
+		if flags := f.Of(p); len(flags) > 0 {
+			all = append(all, string(p)+" "+strings.Join(flags, " "))
+		}
+	}
+	if len(all) == 0 {
 		return "none"
 	}
-	return strings.Join(f.Single, " ")
+	return strings.Join(all, " ")
 }
+
+// flagsLabelOf names the input for a program's flags.
+func flagsLabelOf(p gatehouse.Program) string {
+	if p == gatehouse.SingleProgram {
+		return "Flags"
+	}
+	return "Flags of " + string(p)
+}
+
+// flagsPlaceholder is a flag that the program knows.
+func flagsPlaceholder(p gatehouse.Program) string {
+	switch p {
+	case gatehouse.StorageProgram:
+		return "-inmemoryDataFlushInterval=10s"
+	case gatehouse.InsertProgram:
+		return "-maxLabelsPerTimeseries=60"
+	}
+	return "-search.maxQueryDuration=30s"
+}
+
+// flagsHint stands under the first input for flags.
+func flagsHint(p gatehouse.Program) string {
+	if p == gatehouse.SelectProgram || p == gatehouse.InsertProgram {
+		return ""
+	}
+	return "One a line. Those below can be set; tier, retention and deduplication set theirs."
+}
+
+// flagPrograms names the programs of a cluster that know the flag.
+func flagPrograms(f gatehouse.EngineFlag) string { return and(f.ClusterPrograms()) + ":" }
 
 // restarts says what saving does to the engine.
 func restarts(d gatehouse.Deployment, after gatehouse.Settings) string {

@@ -64,17 +64,6 @@ func number(n int) string {
 // utc is a time as the screen shows it before the script has put it into the viewer's zone.
 func utc(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04") }
 
-// firstUse says what a token's first request was, as far as its access tells.
-func firstUse(a gatehouse.Access) string {
-	switch a {
-	case gatehouse.Write:
-		return "First data received"
-	case gatehouse.Read:
-		return "First query received"
-	}
-	return "First request received"
-}
-
 // client names the program that used a token.
 func client(u gatehouse.Use) string {
 	const most = 60
@@ -122,6 +111,17 @@ func activity(a gatehouse.TokenActivity, limit int) string {
 		text += ", " + number(a.Waiting) + " waiting"
 	}
 	return text
+}
+
+// activityNow is activity in a sentence of its own.
+func activityNow(a gatehouse.TokenActivity, limit int) string {
+	switch text := activity(a, limit); {
+	case text != "":
+		return text
+	case a.Period == 0:
+		return "not known"
+	}
+	return "no request in " + count(int(a.Period/time.Minute), "minute")
 }
 
 // browser names the program behind a User-Agent: "Firefox on Linux".

@@ -17,6 +17,7 @@ const (
 	DeploymentsURL       = "/deployments"
 	CreateURL            = "/deployments/create"
 	ConnectURL           = "/deployments/connect"
+	ConnectClusterURL    = ConnectURL + "?type=cluster"
 	DeploymentsEventsURL = "/deployments/events"
 )
 
@@ -75,6 +76,19 @@ func TokensURL(id string) string { return DeploymentURL(id) + "/tokens" }
 
 // NewTokenURL is the form that generates a token.
 func NewTokenURL(id string) string { return TokensURL(id) + "/new" }
+
+// tokenAuditURL shows all that is recorded of a token.
+func tokenAuditURL(t gatehouse.Token) string {
+	return DeploymentAuditURL(t.DeploymentID) + "?text=" + url.QueryEscape(t.ID)
+}
+
+// TokenURL is a token's page.
+func TokenURL(t gatehouse.Token, p gatehouse.Period) string { return overPeriod(tokenURL(t), p) }
+
+// TokenDataURL gives what a token's page draws, as JSON.
+func TokenDataURL(t gatehouse.Token, p gatehouse.Period) string {
+	return overPeriod(tokenURL(t)+"/data", p)
+}
 
 func tokenURL(t gatehouse.Token) string {
 	return TokensURL(t.DeploymentID) + "/" + url.PathEscape(t.ID)
@@ -192,6 +206,24 @@ func IntegrationURL(guide string) string { return IntegrationsURL + "/" + url.Pa
 
 // IntegrationTestURL tests a token, by POST, and shows the guide with the result.
 func IntegrationTestURL(guide string) string { return IntegrationURL(guide) + "/test" }
+
+// MonitoringURL is a deployment's Monitoring.
+func MonitoringURL(id string, p gatehouse.Period) string { return overPeriod(monitoringURL(id), p) }
+
+// MonitoringDataURL gives what Monitoring draws, as JSON.
+func MonitoringDataURL(id string, p gatehouse.Period) string {
+	return overPeriod(monitoringURL(id)+"/data", p)
+}
+
+func monitoringURL(id string) string { return DeploymentURL(id) + "/monitoring" }
+
+// overPeriod leaves out the period that is looked at first.
+func overPeriod(path string, p gatehouse.Period) string {
+	if p == gatehouse.LastHour {
+		return path
+	}
+	return path + "?period=" + string(p)
+}
 
 // ExploreURL is a deployment's Explore.
 func ExploreURL(id string) string { return DeploymentURL(id) + "/explore" }

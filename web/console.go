@@ -3,6 +3,7 @@
 package web
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -28,6 +29,10 @@ type Config struct {
 	Activity func(tokenID string) gatehouse.TokenActivity
 	// Figures tells what the VictoriaMetrics of a deployment says of itself. Nil: nobody knows.
 	Figures func(deploymentID string) (gatehouse.Figures, error)
+	// RulesProblem says what keeps the rules of a deployment from being evaluated, or is "". Nil: nothing is ever said.
+	RulesProblem func(deploymentID string) string
+	// Charts gives what Monitoring shows. Nil: nothing is kept.
+	Charts func(ctx context.Context, scope gatehouse.ChartScope, period gatehouse.Period) (gatehouse.Charts, error)
 	// TrashRetention is how long a deleted managed deployment can be restored.
 	TrashRetention time.Duration
 	// Explore reads a deployment for a person who is signed in; a tenant goes with a cluster. Nil: there is nothing to explore.
@@ -37,8 +42,8 @@ type Config struct {
 	ConsoleURL string
 	// Load tells how busy the access endpoint is. Nil: nobody knows.
 	Load func() gatehouse.EndpointLoad
-	// EngineAvailable says whether managed deployments can run here; its error says what to do when not. Nil: they can.
-	EngineAvailable func() error
+	// EngineAvailable says whether managed deployments of a type can run here; its error says what to do when not. Nil: they can.
+	EngineAvailable func(gatehouse.DeploymentType) error
 	// OpenID signs people in through an identity provider. Nil: there is none.
 	OpenID *openid.Provider
 	// OpenIDLabel is what the sign-in page calls the provider, such as "Okta".
@@ -134,11 +139,16 @@ func (c *console) deploymentRoutes(user func(pattern string, h userHandler)) {
 	user("POST /deployments/{deployment}/tokens", c.generateToken)
 	user("GET /deployments/{deployment}/tokens/new", c.newTokenDialog)
 	user("POST /deployments/{deployment}/tokens/code", c.newTokenCode)
+	user("GET /deployments/{deployment}/tokens/{token}", c.tokenPage)
+	user("GET /deployments/{deployment}/tokens/{token}/data", c.tokenData)
 	user("POST /deployments/{deployment}/tokens/{token}/secret", c.revealToken)
 	user("GET /deployments/{deployment}/tokens/{token}/examples", c.examplesDialog)
 	user("POST /deployments/{deployment}/tokens/{token}/examples/{example}", c.revealExample)
 	user("GET /deployments/{deployment}/tokens/{token}/delete", c.deleteTokenDialog)
 	user("POST /deployments/{deployment}/tokens/{token}/delete", c.deleteToken)
+
+	user("GET /deployments/{deployment}/monitoring", c.monitoringPage)
+	user("GET /deployments/{deployment}/monitoring/data", c.monitoringData)
 
 	user("GET /deployments/{deployment}/explore", c.explorePage)
 
@@ -197,10 +207,10 @@ func noSuchPage() error {
 	return gatehouse.Errorf(gatehouse.NotFound, "there is no such page; the address may be mistyped, or what it showed may have been deleted")
 }
 
-// noEngine is why managed deployments cannot run here, or "".
-func (c *console) noEngine() string {
+// noEngine is why managed deployments of the type cannot run here, or "".
+func (c *console) noEngine(t gatehouse.DeploymentType) string {
 	if c.EngineAvailable == nil {
 		return ""
 	}
-	return gatehouse.ErrorMessage(c.EngineAvailable())
+	return gatehouse.ErrorMessage(c.EngineAvailable(t))
 }

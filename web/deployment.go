@@ -25,7 +25,7 @@ func (c *console) deploymentsPage(w http.ResponseWriter, r *http.Request, actor 
 	page := views.DeploymentsPage{
 		EndpointURL: c.AccessEndpointURL,
 		MayChange:   actor.Can(gatehouse.ChangeDeployments),
-		NoEngine:    c.noEngine(),
+		NoEngine:    c.noEngine(gatehouse.SingleNode),
 	}
 	if page.MayChange {
 		deleted, err := c.Control.Trash(r.Context(), actor)
@@ -35,7 +35,7 @@ func (c *console) deploymentsPage(w http.ResponseWriter, r *http.Request, actor 
 		page.Trash = len(deleted)
 	}
 	for _, d := range all {
-		card := views.DeploymentCard{Deployment: d, Tokens: -1}
+		card := views.DeploymentCard{Deployment: d, Figures: c.figures(d.ID), RulesProblem: c.rulesProblem(actor, d.ID), Tokens: -1}
 		if actor.Can(gatehouse.ViewTokens) {
 			if card.Tokens, err = c.countTokens(r, actor, d.ID); err != nil {
 				return err
@@ -57,11 +57,13 @@ func (c *console) overviewPage(w http.ResponseWriter, r *http.Request, actor gat
 		return err
 	}
 	page := views.OverviewPage{
-		Deployment:  d,
-		EndpointURL: c.AccessEndpointURL,
-		MayChange:   actor.Can(gatehouse.ChangeDeployments),
-		Figures:     c.figures(d.ID),
-		Sees:        views.SeesOf(actor),
+		Deployment:   d,
+		EndpointURL:  c.AccessEndpointURL,
+		MayChange:    actor.Can(gatehouse.ChangeDeployments),
+		Figures:      c.figures(d.ID),
+		LastLines:    c.lastLines(r, actor, d),
+		RulesProblem: c.rulesProblem(actor, d.ID),
+		Sees:         views.SeesOf(actor),
 	}
 	if page.Sees.Tokens {
 		if err := c.addTokens(r, actor, &page); err != nil {
@@ -118,7 +120,11 @@ func (c *console) connectDeploymentDialog(w http.ResponseWriter, r *http.Request
 	if err := mayChangeDeployments(actor); err != nil {
 		return err
 	}
-	return c.showConnect(w, r, http.StatusOK, views.ConnectDeploymentDialog{Type: gatehouse.SingleNode})
+	form := views.ConnectDeploymentDialog{Type: gatehouse.SingleNode}
+	if r.FormValue("type") == string(gatehouse.Cluster) {
+		form.Type = gatehouse.Cluster
+	}
+	return c.showConnect(w, r, http.StatusOK, form)
 }
 
 // showConnect completes the form with the code that does the same.

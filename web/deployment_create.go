@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/snippet"
@@ -12,12 +13,12 @@ func (c *console) createDeploymentDialog(w http.ResponseWriter, r *http.Request,
 	if err := mayChangeDeployments(actor); err != nil {
 		return err
 	}
-	form := views.CreateDeploymentDialog{Form: views.SettingsFormOf(gatehouse.Settings{}), Type: gatehouse.SingleNode, NoEngine: c.noEngine()}
-	return c.showCreate(w, r, http.StatusOK, form)
+	return c.showCreate(w, r, http.StatusOK, views.CreateDeploymentDialog{Form: views.SettingsFormOf(gatehouse.Settings{}), Type: gatehouse.SingleNode})
 }
 
-// showCreate completes the form with the code that does the same.
+// showCreate completes the form with what cannot run here, and with the code that does the same.
 func (c *console) showCreate(w http.ResponseWriter, r *http.Request, status int, form views.CreateDeploymentDialog) error {
+	form.NoEngine, form.NoCluster = c.noEngine(gatehouse.SingleNode), c.noEngine(gatehouse.Cluster)
 	n, _ := newManaged(form) // what is wrong stands beside its field
 	form.Code = snippet.CreateDeployment(c.origin(r), n)
 	return c.show(w, r, status, form)
@@ -28,17 +29,18 @@ func (c *console) createDeploymentCode(w http.ResponseWriter, r *http.Request, a
 	if err := mayChangeDeployments(actor); err != nil {
 		return err
 	}
-	form := c.createForm(r)
+	form := createForm(r)
 	form.Open = true
 	return c.showCreate(w, r, http.StatusOK, form)
 }
 
-func (c *console) createForm(r *http.Request) views.CreateDeploymentDialog {
-	form := views.CreateDeploymentDialog{
-		Form: settingsForm(r), Type: gatehouse.DeploymentType(r.PostFormValue("type")), Region: r.PostFormValue("region"), NoEngine: c.noEngine(),
-	}
-	if form.Type == "" {
+func createForm(r *http.Request) views.CreateDeploymentDialog {
+	form := views.CreateDeploymentDialog{Form: settingsForm(r), Type: gatehouse.DeploymentType(r.PostFormValue("type")), Region: r.PostFormValue("region")}
+	switch form.Type {
+	case "":
 		form.Type = gatehouse.SingleNode
+	case gatehouse.Cluster:
+		form.Form.Tier = strings.TrimSpace(r.PostFormValue(views.ClusterTierField))
 	}
 	return form
 }
@@ -47,8 +49,8 @@ func (c *console) createDeployment(w http.ResponseWriter, r *http.Request, actor
 	if err := mayChangeDeployments(actor); err != nil {
 		return err
 	}
-	form := c.createForm(r)
-	if form.NoEngine != "" {
+	form := createForm(r)
+	if why := c.noEngine(form.Type); why != "" {
 		return c.showCreate(w, r, http.StatusServiceUnavailable, form)
 	}
 	n, err := newManaged(form)
@@ -66,14 +68,10 @@ func (c *console) createDeployment(w http.ResponseWriter, r *http.Request, actor
 	return err
 }
 
-// newManaged reads the form. Of a cluster, which Gatehouse does not run, all else is left out: it is not shown.
 func newManaged(form views.CreateDeploymentDialog) (gatehouse.NewDeployment, error) {
-	n := gatehouse.NewDeployment{Name: form.Form.Name, Type: form.Type}
-	if form.Type != gatehouse.SingleNode {
-		return n, nil
-	}
 	s, err := parseSettings(form.Form)
-	n.Tier, n.Retention, n.StorageGB, n.Deduplication, n.MaintenanceWindow = s.Tier, s.Retention, s.StorageGB, s.Deduplication, s.MaintenanceWindow
-	n.Region = form.Region
-	return n, err
+	return gatehouse.NewDeployment{
+		Name: form.Form.Name, Type: form.Type, Region: form.Region, Tier: s.Tier, Retention: s.Retention, StorageGB: s.StorageGB,
+		Deduplication: s.Deduplication, MaintenanceWindow: s.MaintenanceWindow,
+	}, err
 }

@@ -65,8 +65,7 @@ func TestCreateTakesTierSizeAndWindow(t *testing.T) {
 	}
 	p = v.post("/deployments/create/code", form, htmx).wantStatus(http.StatusOK)
 	p.wantText("#storage_size-hint", "Recommended for s.small.a and 6 months")
-	p.wantText("#form-code", "gatehouse deployment create --tier=s.small.a --retention=6m prod")
-	p.wantText("#form-code", "It sets name, tier and retention only.")
+	p.wantText("#form-code", "gatehouse deployment create --tier=s.small.a --retention=6m --storage=200GB --deduplication=30s --maintenance-window='Sat-Sun 3-4am' prod")
 	to := v.post("/deployments/create", form).wantStatus(http.StatusSeeOther).location()
 	p = v.get(to)
 	for _, want := range []string{"Tier s.small.a", "Retention 6 months", "Storage 200 GB", "Deduplication one sample per 30 s", "Maintenance window Sat-Sun 3-4am", "Region local"} {
@@ -100,16 +99,55 @@ func TestCreateKeepsWrongSizesAndSaysWhy(t *testing.T) {
 	f("maintenance_window", "never", "is unknown; choose one of")
 }
 
-func TestCreateSendsClustersToConnectExisting(t *testing.T) {
-	_, v := newSiteWithAdmin(t)
-	p := v.post("/deployments/create", url.Values{"name": {"fleet"}, "type": {"cluster"}, "storage_size": {"left over"}}, htmx).wantStatus(http.StatusUnprocessableEntity)
-	p.wantText("#type-error", "start your cluster and connect it")
-	p.wantText(".for-cluster", "Connect existing")
+func TestCreateMakesAManagedCluster(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	form := url.Values{
+		"name": {"fleet"}, "type": {"cluster"}, "tier": {"s.starter.a"}, "cluster_tier": {"cluster-medium"}, "retention": {"6"}, "retention_unit": {"m"}, "storage_size": {"20000"},
+	}
+	p := v.post("/deployments/create/code", form)
+	p.wantText("#storage_size-hint", "Recommended for cluster-medium and 6 months")
+	p.wantText("#form-code", `"type":"cluster"`)
+	if tier := p.values("/deployments/create").Get("cluster_tier"); tier != "cluster-medium" {
+		t.Errorf("the tier %s is chosen now", tier)
+	}
+	v.post("/deployments/create", form).wantStatus(http.StatusSeeOther)
+	d, err := s.control.Deployment(t.Context(), system, "fleet")
+	if err != nil || d.Type != gatehouse.Cluster || !d.Managed || d.Tier != "cluster-medium" || d.StorageGB != 20000 || d.Retention != (gatehouse.Retention{Value: 6, Unit: "m"}) {
+		t.Errorf("it made %+v, %v", d, err)
+	}
+	form.Set("name", "other")
+	form.Set("cluster_tier", "s.starter.a")
+	v.post("/deployments/create", form, htmx).wantStatus(http.StatusUnprocessableEntity).wantText("#cluster_tier-error", "choose one of cluster-medium")
+}
+
+func TestWithoutTheProgramsOfAClusterCreateSaysWhatToDo(t *testing.T) {
+	s, v := newSiteWithAdmin(t, func(c *web.Config) {
+		c.EngineAvailable = func(t gatehouse.DeploymentType) error {
+			if t == gatehouse.SingleNode {
+				return nil
+			}
+			return gatehouse.Errorf(gatehouse.Unavailable, "there is no vmstorage in /opt; put it there")
+		}
+	})
+	p := v.get("/deployments/create").wantStatus(http.StatusOK)
+	p.wantText(".for-cluster [role=alert]", "There is no vmstorage in /opt; put it there.")
+	if to := p.attr(".for-cluster a", "href"); to != "/deployments/connect?type=cluster" {
+		t.Errorf("Connect existing leads to %s", to)
+	}
+	if kind := v.get("/deployments/connect?type=cluster").values("/deployments/connect").Get("type"); kind != "cluster" {
+		t.Errorf("there the type %s is chosen", kind)
+	}
+	p = v.post("/deployments/create", url.Values{"name": {"fleet"}, "type": {"cluster"}}, htmx).wantStatus(http.StatusServiceUnavailable)
+	p.wantText(".for-cluster [role=alert]", "There is no vmstorage in /opt")
+	if all, _ := s.control.Deployments(t.Context(), system); len(all) != 0 {
+		t.Errorf("%d deployments", len(all))
+	}
+	v.post("/deployments/create", url.Values{"name": {"one"}, "type": {"single_node"}}).wantStatus(http.StatusSeeOther)
 }
 
 func TestWithoutEngineCreateSaysWhatToDo(t *testing.T) {
 	s, v := newSiteWithAdmin(t, func(c *web.Config) {
-		c.EngineAvailable = func() error {
+		c.EngineAvailable = func(gatehouse.DeploymentType) error {
 			return gatehouse.Errorf(gatehouse.Unavailable, "the program victoria-metrics is missing; build it")
 		}
 	})
@@ -197,7 +235,7 @@ func TestStatesAreExplained(t *testing.T) {
 	f(gatehouse.State{Status: gatehouse.Running, Version: "v1.151.0"}, "Running", "v1.151.0")
 	f(gatehouse.State{Status: gatehouse.Failed, Detail: "the port is taken; free it"}, "Error", "The port is taken; free it.")
 	f(gatehouse.State{Status: gatehouse.Failed, Detail: "vmselect does not answer"}, "Error", "vmselect does not answer.")
-	f(gatehouse.State{Status: gatehouse.Stopped, Detail: "start it"}, "Stopped", "Start it.")
+	f(gatehouse.State{Status: gatehouse.Stopped, Detail: "what was true before it was started"}, "Stopped", "VictoriaMetrics is starting.")
 }
 
 func TestDeletingADeploymentNeedsItsName(t *testing.T) {

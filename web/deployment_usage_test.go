@@ -54,6 +54,19 @@ func TestOverviewShowsUsageAgainstTheLimits(t *testing.T) {
 	}
 }
 
+func TestCardsShowUsageAgainstTheLimits(t *testing.T) {
+	f := gatehouse.Figures{At: time.Now(), DiskBytes: known(5 << 30), FreeDiskBytes: known(100 << 30), ActiveSeries: known(1_000_000)}
+	s, v := newSiteWithAdmin(t, told(&f))
+	sized := s.addSized("prod", gatehouse.NewDeployment{Tier: "s.starter.a", StorageGB: 10})
+	free := s.addSized("test", gatehouse.NewDeployment{})
+	p := v.get("/deployments")
+	p.wantText("#deployment-"+sized.ID, "Disk usage 5 GB of 10 GB 50 % Active time series 1M of 1M 100 % New series are dropped until")
+	p.wantText("#deployment-"+free.ID, "Disk usage 5 GB of 105 GB that the disk has for it 4 % Active time series 1M no limit Ingestion rate not known")
+	if got := p.attr("#deployments", "hx-trigger"); got != "figures from:body" {
+		t.Errorf("the cards follow %q", got)
+	}
+}
+
 func TestOverviewSaysWhatALimitDoes(t *testing.T) {
 	var f gatehouse.Figures
 	s, v := newSiteWithAdmin(t, told(&f))
@@ -88,7 +101,8 @@ func TestOverviewSaysWhyAFigureIsNotKnown(t *testing.T) {
 
 	f = gatehouse.Figures{At: time.Now().Add(-5 * time.Minute), IngestionRate: known(10), DatapointsReadRate: known(0)}
 	p := v.get("/deployments/" + cluster.ID)
-	p.wantText("#usage", "Disk usage not known: only vmstorage tells it")
+	p.wantText("#usage", "Some figures are told by vmstorage only")
+	p.wantText("#usage", "Disk usage not known")
 	p.wantText("#usage", "Ingestion rate 10 samples/s no limit")
 	p.wantText("#usage", "Series read per query no queries in the last minute")
 	p.wantText("#usage", "as of 5 minutes ago")

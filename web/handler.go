@@ -166,10 +166,15 @@ func redirect(w http.ResponseWriter, r *http.Request, url string) error {
 // isHTMX reports whether htmx asks, which wants a fragment.
 func isHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
 
-// wantsPage tells browsers that show a page from scripts that want the bare text or a stream of events.
+// wantsPage tells browsers that show a page from scripts that want the bare text, data or a stream of events.
 func wantsPage(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
-	return !strings.HasPrefix(accept, "text/plain") && !strings.HasPrefix(accept, "text/event-stream")
+	for _, script := range []string{"text/plain", "text/event-stream", "application/json"} {
+		if strings.HasPrefix(accept, script) {
+			return false
+		}
+	}
+	return true
 }
 
 // isFormError reports whether err belongs into the form that caused it. Other errors take a page of their own.

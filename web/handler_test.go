@@ -13,7 +13,7 @@ func TestUnknownPagesAreNotFound(t *testing.T) {
 	f := func(v *visitor, path, link string) {
 		t.Helper()
 		p := v.get(path).wantStatus(http.StatusNotFound)
-		p.wantText("h2", "Not found")
+		p.wantText(".blank", "Not found")
 		p.wantText("main .button", link)
 	}
 	f(v, "/nothing", "Go to Deployments")

@@ -13,6 +13,8 @@ const (
 	mostLogLines = 2000
 	// mostLogLine bounds what is shown of one line, in bytes: a log may quote a whole query.
 	mostLogLine = 4000
+	// lastLogLines are shown of the log of an engine in trouble: a crash leaves a long trace after its cause.
+	lastLogLines = 50
 )
 
 func (c *console) logsPage(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
@@ -21,10 +23,10 @@ func (c *console) logsPage(w http.ResponseWriter, r *http.Request, actor gatehou
 		return err
 	}
 	page := views.LogsPage{
-		Deployment: d, Sees: views.SeesOf(actor), Log: gatehouse.EngineLog,
+		Deployment: d, Sees: views.SeesOf(actor), Log: d.Logs()[0],
 		Search: strings.TrimSpace(r.FormValue("search")), Paused: r.FormValue("pause") == "1",
 	}
-	if log, err := gatehouse.ParseLogName(r.FormValue("log")); err == nil {
+	if log, err := gatehouse.ParseLogName(r.FormValue("log")); err == nil && d.HasLog(log) {
 		page.Log = log
 	}
 	lines, err := c.Control.Log(r.Context(), actor, d.ID, page.Log, mostLogLines)
@@ -50,4 +52,28 @@ func matching(lines []string, text string) []string {
 		lines[i] = strings.ToValidUTF8(line, "\uFFFD")
 	}
 	return lines
+}
+
+// lastLines is the end of the log of an engine that has failed, or takes long to start.
+func (c *console) lastLines(r *http.Request, actor gatehouse.Actor, d gatehouse.Deployment) views.LogEnd {
+	troubled := d.State.Status == gatehouse.Failed || d.State.Status == gatehouse.Provisioning && d.State.Detail != ""
+	if !troubled || !d.Managed || !actor.Can(gatehouse.ViewLogs) {
+		return views.LogEnd{}
+	}
+	end := views.LogEnd{Log: troubledLog(d)}
+	lines, err := c.Control.Log(r.Context(), actor, d.ID, end.Log, lastLogLines)
+	if err == nil { // an engine that never started has none, and the state says why it did not
+		end.Lines = matching(lines, "")
+	}
+	return end
+}
+
+// troubledLog is that of the program with whose name the state begins, or else of the one that keeps the data.
+func troubledLog(d gatehouse.Deployment) gatehouse.LogName {
+	for _, p := range d.Type.Programs() {
+		if strings.HasPrefix(d.State.Detail, string(p)) {
+			return p.Log()
+		}
+	}
+	return d.Logs()[0]
 }

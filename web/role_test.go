@@ -73,7 +73,7 @@ func TestViewersOnlyLookAtDeployments(t *testing.T) {
 		t.Errorf("the sidebar offers a viewer %q", sidebar)
 	}
 	v.get(all[3]).wantText("main", "As a viewer you may look at this deployment")
-	allowed := []string{"/deployments", all[3], "/profile"}
+	allowed := []string{"/deployments", all[3], "/profile", all[3] + "/monitoring", all[3] + "/monitoring?period=week"}
 	for _, path := range append(all, "/audit/export?format=csv", all[3]+"/audit/export?format=jsonl") {
 		if slices.Contains(allowed, path) {
 			v.get(path).wantStatus(http.StatusOK)

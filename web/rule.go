@@ -67,6 +67,14 @@ func (c *console) rules(r *http.Request, actor gatehouse.Actor) (views.RulesPage
 	return page, err
 }
 
+// rulesProblem is what keeps rules from being evaluated, for those who may see them.
+func (c *console) rulesProblem(actor gatehouse.Actor, deploymentID string) string {
+	if c.RulesProblem == nil || !actor.CanOn(gatehouse.ViewRules, deploymentID) {
+		return ""
+	}
+	return c.RulesProblem(deploymentID)
+}
+
 func (c *console) setNotifier(w http.ResponseWriter, r *http.Request, actor gatehouse.Actor) error {
 	page, err := c.rules(r, actor)
 	if err != nil {

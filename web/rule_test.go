@@ -5,10 +5,12 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"gatehouse/internal/gatehouse"
+	"gatehouse/web"
 )
 
 const goodRules = "groups:\n- name: g\n  rules:\n  - record: r\n    expr: up\n"
@@ -109,15 +111,42 @@ func TestTheNotifierIsCheckedAndRecorded(t *testing.T) {
 	}
 }
 
-func TestRulesOfConnectedDeploymentsAreStoredOnly(t *testing.T) {
+func TestRulesOfConnectedDeploymentsHaveANotifierToo(t *testing.T) {
 	s, v := newSiteWithAdmin(t)
-	rules := "/deployments/" + s.addCluster("fleet").ID + "/rules"
-	p := v.get(rules)
-	p.wantText("main", "does not evaluate them")
-	if p.has("#notifier_url") {
-		t.Error("a notifier is offered that nobody would notify")
+	d := s.addCluster("fleet")
+	rules := "/deployments/" + d.ID + "/rules"
+	v.get(rules).wantText("main", "the data of tenant 0 alone")
+	v.post(rules+"/notifier", url.Values{"notifier_url": {"http://am:9093"}}).wantStatus(http.StatusSeeOther)
+	if got := v.get(rules).attr("#notifier_url", "value"); got != "http://am:9093" {
+		t.Errorf("the notifier is %q", got)
 	}
-	v.post(rules+"/notifier", url.Values{"notifier_url": {"http://am:9093"}}).wantStatus(http.StatusUnprocessableEntity)
+	if after, err := s.store.FindDeployment(t.Context(), d.ID); err != nil || !slices.Equal(after.InsertURLs, d.InsertURLs) || after.Managed {
+		t.Errorf("the deployment is now %+v, %v", after, err)
+	}
+}
+
+func TestAProblemWithRulesShowsOutsideTheirTab(t *testing.T) {
+	problem := ""
+	s, v := newSiteWithAdmin(t, func(c *web.Config) { c.RulesProblem = func(string) string { return problem } })
+	s.addUser(viewerEmail, gatehouse.Viewer)
+	d := s.addDeployment("prod")
+	pages := []string{"/deployments", "/deployments/" + d.ID}
+	for _, path := range pages {
+		if text := v.get(path).text("main"); strings.Contains(text, "Its rules") {
+			t.Errorf("%s says without a problem: %s", path, text)
+		}
+	}
+	problem = "there is no <b>vmalert</b> program"
+	for _, path := range pages {
+		p := v.get(path)
+		p.wantText(".alert.error", "Its rules need a look. There is no <b>vmalert</b> program. Rules of prod")
+		if got := p.attr(".alert.error a", "href"); got != "/deployments/"+d.ID+"/rules" {
+			t.Errorf("%s leads to %q", path, got)
+		}
+		if text := s.signedIn(viewerEmail).get(path).text("main"); strings.Contains(text, "vmalert") {
+			t.Errorf("a viewer reads at %s: %s", path, text)
+		}
+	}
 }
 
 func TestViewersSeeNeitherRulesNorLogs(t *testing.T) {

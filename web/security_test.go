@@ -35,6 +35,7 @@ func pages(d, gone gatehouse.Deployment, t gatehouse.Token, u gatehouse.User, k 
 		base + "/audit", "/audit", "/users", "/users/invite", user + "/role", user + "/link", user + "/disable", user + "/enable", user + "/delete",
 		"/api-keys", "/api-keys/create", key, key + "?created=1", key + "/revoke", "/profile",
 		base + "/settings", base + "/stop", "/trash", "/trash/" + gone.ID + "/restore", "/trash/" + gone.ID + "/free",
+		base + "/monitoring", base + "/monitoring?period=week", token, token + "?period=day",
 	}
 }
 
@@ -158,7 +159,7 @@ func TestViewersSeeNoTokensAndNoSecrets(t *testing.T) {
 		t.Error("the list offers a viewer to change something")
 	}
 	p = v.get("/deployments/" + d.ID).wantStatus(http.StatusOK)
-	if got := p.text(".tabs"); got != "Overview Explore" {
+	if got := p.text(".tabs"); got != "Overview Monitoring Explore" {
 		t.Errorf("tabs %q", got)
 	}
 	if strings.Contains(p.body, "vmagent") || strings.Contains(p.body, token.Mask+"•") {

@@ -114,8 +114,18 @@ func settingsForm(r *http.Request) views.SettingsForm {
 	return views.SettingsForm{
 		Name: value("name"), Tier: value("tier"), Retention: value("retention"), RetentionUnit: value("retention_unit"), StorageGB: value("storage_size"),
 		Deduplication: value("deduplication"), DeduplicationUnit: value("deduplication_unit"), MaintenanceWindow: value("maintenance_window"),
-		Flags: value("flags"),
+		Flags: flagsForm(value),
 	}
+}
+
+func flagsForm(value func(string) string) map[gatehouse.Program]string {
+	flags := map[gatehouse.Program]string{}
+	for _, t := range gatehouse.DeploymentTypes {
+		for _, p := range t.Programs() {
+			flags[p] = value(p.FlagsField())
+		}
+	}
+	return flags
 }
 
 // settingsFor reads the form for a deployment. What the form does not show stays as it is.
@@ -126,15 +136,17 @@ func settingsFor(d gatehouse.Deployment, f views.SettingsForm) (gatehouse.Settin
 		return old, nil
 	}
 	s, err := parseSettings(f)
-	if s.Tier == gatehouse.Unlimited.Name && old.Tier == "" {
+	if s.Tier == gatehouse.UnlimitedFor(d.Type).Name && old.Tier == "" {
 		s.Tier = "" // the form has one row for both
 	}
 	if s.Deduplication.Duration() == old.Deduplication.Duration() {
 		s.Deduplication = old.Deduplication
 	}
-	single := s.Flags.Single
+	entered := s.Flags
 	s.Flags = old.Flags
-	s.Flags.Single = single
+	for _, p := range d.Type.Programs() {
+		s.Flags.Set(p, entered.Of(p))
+	}
 	return s, err
 }
 
@@ -151,9 +163,11 @@ func parseSettings(f views.SettingsForm) (gatehouse.Settings, error) {
 		}
 		return n
 	}
-	s := gatehouse.Settings{Name: f.Name, Tier: f.Tier, MaintenanceWindow: f.MaintenanceWindow, Flags: gatehouse.Flags{Single: strings.Fields(f.Flags)}}
-	if len(s.Flags.Single) == 0 {
-		s.Flags.Single = nil
+	s := gatehouse.Settings{Name: f.Name, Tier: f.Tier, MaintenanceWindow: f.MaintenanceWindow}
+	for p, text := range f.Flags {
+		if flags := strings.Fields(text); len(flags) > 0 {
+			s.Flags.Set(p, flags)
+		}
 	}
 	if n := number("retention", f.Retention, "the retention is not a whole number; write days or months, such as 30", 32); f.Retention != "" {
 		s.Retention = gatehouse.Retention{Value: uint32(n), Unit: f.RetentionUnit}

@@ -56,7 +56,7 @@ func TestSettingsArePreviewedBeforeTheyAreSaved(t *testing.T) {
 	form.Set("flags", "-search.maxQueryDuration=20s")
 	p := v.post(path+"/preview", form).wantStatus(http.StatusOK)
 	p.wantText(".preview", "Name before: prod after: production")
-	p.wantText(".preview", "Tier before: no limits after: s.starter.a")
+	p.wantText(".preview", "Tier before: unlimited after: s.starter.a")
 	p.wantText(".preview", "Storage before: as much as the disk has after: 40 GB")
 	p.wantText(".preview", "VictoriaMetrics restarts, for the new tier, retention and flags.")
 	p.wantText(".preview", "Data older than 7 days is removed for good.")
@@ -69,6 +69,37 @@ func TestSettingsArePreviewedBeforeTheyAreSaved(t *testing.T) {
 	if got := s.settingsOf(d.ID); got.Name != want.Name || got.Tier != want.Tier || got.Retention != want.Retention || got.StorageGB != 40 ||
 		strings.Join(got.Flags.Single, " ") != "-search.maxQueryDuration=20s" {
 		t.Errorf("settings %+v", got)
+	}
+}
+
+func TestEachProgramOfAClusterHasItsFlags(t *testing.T) {
+	s, v := newSiteWithAdmin(t)
+	d, err := s.control.CreateDeployment(t.Context(), system, gatehouse.NewDeployment{Name: "fleet", Type: gatehouse.Cluster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/deployments/" + d.ID + "/settings"
+	preview := path + "/preview"
+	form := v.get(path).values(preview)
+	if form.Get("tier") != "cluster-unlimited" {
+		t.Errorf("the tier %q is chosen", form.Get("tier"))
+	}
+	form.Set("insert_flags", "-search.maxQueryDuration=20s")
+	v.post(preview, form).wantStatus(http.StatusUnprocessableEntity).wantText("#insert_flags-error", "give it to vmselect")
+
+	form.Set("insert_flags", "-maxLabelNameLen=99")
+	form.Set("select_flags", "-search.maxQueryDuration=20s\n-search.disableCache")
+	p := v.post(preview, form).wantStatus(http.StatusOK)
+	p.wantText(".changes", "vmselect -search.maxQueryDuration=20s -search.disableCache vminsert -maxLabelNameLen=99")
+	p.wantText(".preview", "VictoriaMetrics restarts, for the new flags")
+	v.post(path, p.values(path)).wantStatus(http.StatusSeeOther)
+	flags := s.settingsOf(d.ID).Flags
+	if len(flags.Select) != 2 || len(flags.Insert) != 1 || flags.Storage != nil || flags.Single != nil {
+		t.Errorf("saved are %+v", flags)
+	}
+	text := v.get(path).text("[name=select_flags]")
+	if !strings.Contains(text, "-search.maxQueryDuration=20s -search.disableCache") {
+		t.Errorf("the form begins with %q", text)
 	}
 }
 
@@ -117,6 +148,8 @@ func TestWrongSettingsStandBesideTheirField(t *testing.T) {
 	f("/preview", "flags", "-httpListenAddr=:80", "cannot be set here")
 	f("/preview", "flags", "-retentionPeriod=1d", "change the retention of the deployment instead")
 	f("", "name", "taken", "exists already")
+	s.used.Store(25 << 30)
+	f("", "storage_size", "20", "uses 26 GB already; choose more, or shorten the retention first")
 	if got := s.settingsOf(d.ID); got.Name != "prod" || got.Flags.Single != nil {
 		t.Errorf("settings %+v", got)
 	}

@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/html"
@@ -43,6 +45,7 @@ type site struct {
 	feed    *control.Feed
 	setup   *web.Setup
 	log     *syncBuffer
+	used    atomic.Uint64 // bytes of the disk that each deployment uses; 0: not known
 }
 
 // newSite starts a console that nobody has used yet. change may adjust its configuration.
@@ -58,11 +61,12 @@ func newSite(t *testing.T, change ...func(*web.Config)) *site {
 		t.Fatal(err)
 	}
 	s := &site{T: t, dir: dir, store: store, feed: control.NewFeed(), setup: web.NewSetup(), log: &syncBuffer{}}
-	engines, err := engine.New(engine.Config{DataDir: dir}) // which runs none, but reads their logs
+	engines, err := engine.New(engine.Config{Dir: programs(t), DataDir: dir}) // which runs none, but reads their logs
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.control = control.New(control.Config{Store: store, Sealer: sealer, Live: true, Engines: engines})
+	diskUsed := func(string) (uint64, bool) { return s.used.Load(), s.used.Load() > 0 }
+	s.control = control.New(control.Config{Store: store, Sealer: sealer, Live: true, DiskUsed: diskUsed, Engines: engines})
 	config := web.Config{
 		Control: s.control, Feed: s.feed, Setup: s.setup, AccessEndpointURL: endpointURL, Version: "v0.0.0-test",
 		Log: slog.New(slog.NewTextHandler(s.log, nil)),
@@ -101,6 +105,18 @@ func (s *site) addUser(email string, role gatehouse.Role) {
 	if _, err := s.control.CreateUser(s.Context(), system, control.NewUser{Email: email, Role: role, Password: password}); err != nil {
 		s.Fatal(err)
 	}
+}
+
+// programs is a folder in which all programs of VictoriaMetrics seem to be.
+func programs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"victoria-metrics", "vmstorage", "vminsert", "vmselect"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // addDeployment makes a managed deployment with its default token.

@@ -202,5 +202,8 @@ func (c *console) deleteToken(w http.ResponseWriter, r *http.Request, actor gate
 		dialog.Error = views.FormErrorOf(err)
 		return c.show(w, r, statusOf(err), dialog)
 	}
+	if isOpen(r, views.TokenURL(t, gatehouse.LastHour)) { // a page about what is gone
+		return redirect(w, r, views.TokensURL(d.ID))
+	}
 	return done(w, r, views.TokensURL(d.ID))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,10 +100,14 @@ func (k *auditList) Run(ctx context.Context, c *commands, s *streams) error {
 			}
 			return printJSON(s.out, out)
 		}
-		rows := [][]string{{"SEQ", "TIME", "ACTOR", "FROM", "ACTION", "OBJECT", "DETAILS"}}
+		names, err := deploymentNames(ctx, ctl, actor)
+		if err != nil {
+			return err
+		}
+		rows := [][]string{{"SEQ", "TIME", "ACTOR", "FROM", "ACTION", "OBJECT", "DEPLOYMENT", "DETAILS"}}
 		for _, e := range events {
 			rows = append(rows, []string{strconv.FormatInt(e.Seq, 10), timeText(e.At), printable(e.Actor.Name), orDash(e.Actor.Addr), string(e.Action),
-				orDash(printable(e.ObjectName)), orDash(printable(factsText(e)))})
+				orDash(printable(e.ObjectName)), orDash(printable(cmp.Or(names[e.DeploymentID], e.DeploymentID))), orDash(printable(factsText(e)))})
 		}
 		if err := printTable(s.out, rows); err != nil || len(events) == total {
 			return err
@@ -110,6 +115,23 @@ func (k *auditList) Run(ctx context.Context, c *commands, s *streams) error {
 		_, err = fmt.Fprintf(s.err, "%d of %d records; --limit shows more\n", len(events), total)
 		return err
 	})
+}
+
+// deploymentNames are the names that there are for IDs, which records keep alone. Of what was freed, only the ID is left.
+func deploymentNames(ctx context.Context, ctl *control.Control, actor gatehouse.Actor) (map[string]string, error) {
+	deleted, err := ctl.Trash(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	all, err := ctl.Deployments(ctx, actor)
+	names := map[string]string{}
+	for _, d := range deleted {
+		names[d.Deployment.ID] = d.Deployment.Name
+	}
+	for _, d := range all {
+		names[d.ID] = d.Name
+	}
+	return names, err
 }
 
 // factsText is what a record tells besides, in one line.

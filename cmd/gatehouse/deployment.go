@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
-	"time"
 
 	"gatehouse/internal/control"
 	"gatehouse/internal/gatehouse"
@@ -18,36 +15,13 @@ type deploymentCommand struct {
 	Connect deploymentConnect `cmd:"" help:"Connect a VictoriaMetrics that runs elsewhere."`
 	List    deploymentList    `cmd:"" help:"List all deployments."`
 	Show    deploymentShow    `cmd:"" help:"Show one deployment."`
-	Set     deploymentSet     `cmd:"" help:"Rename a deployment, or change tier and retention of a managed one."`
+	Set     deploymentSet     `cmd:"" help:"Change a deployment: name, limits, notifier, and the settings of a managed one."`
 	Stop    deploymentStop    `cmd:"" help:"Stop the engine of a managed deployment. Data and tokens stay."`
 	Start   deploymentStart   `cmd:"" help:"Start a stopped deployment."`
 	Delete  deploymentDelete  `cmd:"" help:"Delete a deployment and its tokens. A managed one goes to the trash with its data."`
 	Trash   deploymentTrash   `cmd:"" help:"List the deployments in the trash."`
 	Restore deploymentRestore `cmd:"" help:"Take a deployment out of the trash, with its data and a new default access token."`
 	Free    deploymentFree    `cmd:"" help:"Free the data of a deployment in the trash now, for good."`
-}
-
-type deploymentCreate struct {
-	Name                  string `arg:"" help:"Name, 1 to 100 characters."`
-	Type                  string `help:"Type: single_node." enum:"single_node,cluster" default:"single_node"`
-	Tier                  string `help:"Tier, such as s.starter.a. Default: no limits." placeholder:"NAME"`
-	Retention             string `help:"How long data is kept: days like 30d or months like 6m." default:"30d"`
-	MaxConcurrentRequests int    `help:"Concurrent requests per token. Default: the tier's, or 600." placeholder:"N"`
-	JSON                  bool   `help:"Print JSON." name:"json"`
-}
-
-func (k *deploymentCreate) Run(ctx context.Context, c *commands, s *streams) error {
-	retention, err := gatehouse.ParseRetention(k.Retention)
-	if err != nil {
-		return err
-	}
-	return c.withNewData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
-		d, err := ctl.CreateDeployment(ctx, actor, gatehouse.NewDeployment{
-			Name: k.Name, Type: gatehouse.DeploymentType(k.Type), Tier: k.Tier, Retention: retention,
-			MaxConcurrentRequests: k.MaxConcurrentRequests,
-		})
-		return s.printCreated(d, k.JSON, err)
-	})
 }
 
 type deploymentConnect struct {
@@ -160,51 +134,7 @@ func (k *deploymentShow) Run(ctx context.Context, c *commands, s *streams) error
 		if k.JSON {
 			return printJSON(s.out, deploymentOut(d))
 		}
-		where := strings.Join(append(append(append([]string{}, d.URLs...), d.InsertURLs...), d.SelectURLs...), " ")
-		if d.Managed {
-			where = "managed by Gatehouse"
-		}
-		return printTable(s.out, [][]string{
-			{"Name", d.Name}, {"ID", d.ID}, {"Type", d.Type.Label()}, {"Runs at", where},
-			{"Status", strings.TrimSpace(d.State.Status.Label() + "  " + d.State.Detail)}, {"Version", orDash(d.State.Version)},
-			{"Tier", orDash(d.Tier)}, {"Retention", orDash(d.Retention.Label())},
-			{"Concurrent requests per token", strconv.Itoa(d.MaxConcurrentRequests)},
-			{"Created", timeText(d.CreatedAt) + " by " + d.CreatedBy},
-		})
-	})
-}
-
-type deploymentSet struct {
-	Deployment string  `arg:"" help:"Name or ID."`
-	Rename     *string `help:"New name." placeholder:"NAME"`
-	Tier       *string `help:"New tier." placeholder:"NAME"`
-	Retention  *string `help:"New retention: days like 30d or months like 6m." placeholder:"30d"`
-	JSON       bool    `help:"Print JSON." name:"json"`
-}
-
-func (k *deploymentSet) Run(ctx context.Context, c *commands, s *streams) error {
-	if k.Rename == nil && k.Tier == nil && k.Retention == nil {
-		return usageError{errors.New("give at least one of --rename, --tier and --retention")}
-	}
-	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
-		d, err := ctl.Deployment(ctx, actor, k.Deployment)
-		if err != nil {
-			return err
-		}
-		settings := d.Settings()
-		if k.Rename != nil {
-			settings.Name = *k.Rename
-		}
-		if k.Tier != nil {
-			settings.Tier = *k.Tier
-		}
-		if k.Retention != nil {
-			if settings.Retention, err = gatehouse.ParseRetention(*k.Retention); err != nil {
-				return err
-			}
-		}
-		d, err = ctl.UpdateDeployment(ctx, actor, d.ID, settings)
-		return s.printCreated(d, k.JSON, err)
+		return printTable(s.out, deploymentRows(d))
 	})
 }
 
@@ -216,34 +146,4 @@ func (k *deploymentDelete) Run(ctx context.Context, c *commands) error {
 	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
 		return ctl.DeleteDeployment(ctx, actor, k.Name)
 	})
-}
-
-// deploymentJSON is a deployment as --json prints it, with the field names of the management API.
-type deploymentJSON struct {
-	ID                    string    `json:"id"`
-	Name                  string    `json:"name"`
-	Type                  string    `json:"type"`
-	Managed               bool      `json:"managed"`
-	Status                string    `json:"status"`
-	StatusDetail          string    `json:"status_detail,omitempty"`
-	Version               string    `json:"version,omitempty"`
-	URLs                  []string  `json:"urls,omitempty"`
-	InsertURLs            []string  `json:"insert_urls,omitempty"`
-	SelectURLs            []string  `json:"select_urls,omitempty"`
-	Tier                  string    `json:"tier,omitempty"`
-	RetentionValue        uint32    `json:"retention_value,omitempty"`
-	RetentionUnit         string    `json:"retention_unit,omitempty"`
-	MaxConcurrentRequests int       `json:"max_concurrent_requests"`
-	CreatedAt             time.Time `json:"created_at"`
-	CreatedBy             string    `json:"created_by"`
-}
-
-func deploymentOut(d gatehouse.Deployment) deploymentJSON {
-	return deploymentJSON{
-		ID: d.ID, Name: d.Name, Type: string(d.Type), Managed: d.Managed,
-		Status: string(d.State.Status), StatusDetail: d.State.Detail, Version: d.State.Version,
-		URLs: d.URLs, InsertURLs: d.InsertURLs, SelectURLs: d.SelectURLs,
-		Tier: d.Tier, RetentionValue: d.Retention.Value, RetentionUnit: d.Retention.Unit,
-		MaxConcurrentRequests: d.MaxConcurrentRequests, CreatedAt: d.CreatedAt, CreatedBy: d.CreatedBy,
-	}
 }

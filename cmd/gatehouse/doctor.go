@@ -121,7 +121,7 @@ func (d *doctor) examine(ctx context.Context) {
 	}
 	managed := false
 	for _, one := range deployments {
-		managed = managed || one.Managed
+		managed = managed || one.Managed && one.Type == gatehouse.SingleNode
 	}
 	d.checkEngine(ctx, managed)
 	sealer, err := d.commands.openSealer(ctx, store)
@@ -242,6 +242,7 @@ func (d *doctor) checkServer(ctx context.Context) {
 		d.say("server", failed, "it is not ready (%s); look at its log", resp.Status)
 	default:
 		d.say("server", fine, "it is ready")
+		d.checkHistory(ctx, client)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/internal/control"
+	"gatehouse/internal/engine"
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/secret"
 )
@@ -25,6 +26,10 @@ func (d *doctor) checkDeployment(ctx context.Context, sealer *secret.Sealer, one
 	check := "deployment " + printable(one.Name)
 	switch {
 	case one.Managed && !d.live:
+		if err := engine.CanRun(d.command.EngineDir, one.Type); err != nil {
+			d.fail(check, err)
+			return
+		}
 		d.say(check, warned, "it is stopped, as no server runs")
 		return
 	case one.Managed && one.State.Status == gatehouse.Running:

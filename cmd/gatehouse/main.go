@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -31,7 +32,8 @@ func main() {
 	os.Exit(report(os.Stderr, err))
 }
 
-// commands is the command line. Every flag has an environment variable: --data-dir is GATEHOUSE_DATA_DIR.
+// commands is the command line. Flags that say where a server is and how it runs have an environment variable: --data-dir is
+// GATEHOUSE_DATA_DIR.
 type commands struct {
 	DataDir string `help:"Directory of the database, the sealing key and the engines' data." default:"data" placeholder:"DIR"`
 	Keyset  string `help:"File of the sealing key. Default: keyset.json in the data directory." placeholder:"FILE"`
@@ -65,6 +67,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		kong.Name("gatehouse"),
 		kong.Description("Hand out access tokens for VictoriaMetrics: a console and an access endpoint in one binary."),
 		kong.DefaultEnvars("GATEHOUSE"),
+		kong.PostBuild(keepServerEnvars),
 		kong.Writers(out, errOut),
 		kong.Exit(func(int) { panic(exited) }),
 	)
@@ -86,7 +89,44 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return err
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(&c, &streams{in: in, out: out, err: errOut})
+	return nameFlag(command, command.Run(&c, &streams{in: in, out: out, err: errOut}))
+}
+
+// keepServerEnvars takes their environment variables away from the flags of commands that look at things or change them. One that was
+// set for something else, or long ago, would silently choose what a command acts on, or what it makes of it. See docs/adr/0020.
+func keepServerEnvars(k *kong.Kong) error {
+	for _, command := range k.Model.Children {
+		if command.Name == "serve" || command.Name == "doctor" {
+			continue
+		}
+		err := kong.Visit(command, func(node kong.Visitable, next kong.Next) error {
+			if flag, ok := node.(*kong.Flag); ok && flag.Name != "engine-dir" { // which says how the server was started
+				flag.Envs, flag.Tag.Envs = nil, nil
+			}
+			return next(nil)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flagNames are the flags of fields that have another name in control.
+var flagNames = map[string]string{"name": "rename", "storage_size": "storage", "deduplication_unit": "deduplication", "flags": "flag",
+	"storage_flags": "storage-flag", "select_flags": "select-flag", "insert_flags": "insert-flag"}
+
+// nameFlag puts the flag in front of an error about what was given with it.
+func nameFlag(command *kong.Context, err error) error {
+	field, message := gatehouse.ErrorField(err), gatehouse.ErrorMessage(err)
+	for _, name := range []string{strings.ReplaceAll(field, "_", "-"), flagNames[field]} {
+		for _, flag := range command.Flags() {
+			if flag.Name == name && !strings.Contains(message, "--"+name) {
+				return gatehouse.Errorf(gatehouse.ErrorCode(err), "--%s: %s", name, message).WithCause(err)
+			}
+		}
+	}
+	return err
 }
 
 // parse gives no command when kong has printed its help, after which it wants to exit.

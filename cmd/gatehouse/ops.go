@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
-
-	"github.com/VictoriaMetrics/metrics"
 )
 
 // newOpsServer serves what only operators may see. It asks for no credential, so its listener must stay private.
@@ -15,7 +13,6 @@ func newOpsServer(ready func() bool, writeMetrics func(io.Writer)) *http.Server 
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		writeMetrics(w)
-		metrics.WriteProcessMetrics(w)
 	})
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "OK\n")

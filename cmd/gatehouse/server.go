@@ -21,6 +21,7 @@ import (
 	"gatehouse/internal/control"
 	"gatehouse/internal/engine"
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/history"
 	"gatehouse/internal/secret"
 	"gatehouse/internal/sqlite"
 	"gatehouse/views"
@@ -46,6 +47,9 @@ type server struct {
 	table           *access.Table
 	follower        *access.Follower
 	engines         *engine.Supervisor
+	gate            *access.Handler
+	system          *engine.System
+	history         *history.History
 	endpoints       sync.Map // of running engines: deployment ID to engine.Endpoint
 	setup           *web.Setup
 	states          unsavedStates
@@ -86,13 +90,18 @@ func newServer(k *serveCommand, dataDir string, store *sqlite.Store, sealer *sec
 	}
 	s.engines, err = engine.New(engine.Config{
 		Dir: k.EngineDir, DataDir: dataDir, Log: log, OnState: s.noteState, Rules: store.RuleSet, OnRules: s.feed.Notify,
+		Data:       func(deploymentID string) http.Handler { return s.gate.Evaluator(deploymentID) },
 		ConsoleURL: cmp.Or(strings.TrimRight(k.ConsoleURL, "/"), localURL(open.console, k.ConsoleTLS.Cert != "")),
 	})
 	if err != nil {
 		return nil, err
 	}
+	if s.system, err = engine.NewSystem(engine.Config{Dir: k.EngineDir, DataDir: dataDir, Log: log}); err != nil {
+		return nil, err
+	}
+	s.history = history.New(history.Config{Endpoint: s.system.Endpoint, Metrics: s.writeMetrics, Limit: s.limitPerToken, Log: log})
 	s.follower = access.NewFollower(store, s.apply, log)
-	s.control = control.New(control.Config{Store: store, Sealer: sealer, Publish: s.follower.Sync, Live: true, DiskUsed: s.diskUsed, Engines: s.engines})
+	s.control = control.New(control.Config{Store: store, Sealer: sealer, Publish: s.follower.Sync, Live: true, Unstored: s.states.get, DiskUsed: s.diskUsed, Engines: s.engines})
 	return s, s.makeServers(k)
 }
 
@@ -114,10 +123,10 @@ func (s *server) makeServers(k *serveCommand) error {
 	if err != nil {
 		return err
 	}
-	gate := access.NewHandler(s.table, access.Options{
+	s.gate = access.NewHandler(s.table, access.Options{
 		MaxQueueDuration: k.MaxQueueDuration, TrustedProxies: proxies, Log: s.log, AccessLog: accessLog,
 	})
-	endpoint := access.NewServer(gate)
+	endpoint := access.NewServer(s.gate)
 	endpoint.Protocols.SetHTTP2(accessTLS != nil)
 	s.access = newService(endpoint, s.listeners.access, accessTLS)
 
@@ -136,18 +145,27 @@ func (s *server) makeServers(k *serveCommand) error {
 	}
 	management, document := api.New(api.Config{
 		Control: s.control, AccessEndpointURL: endpointURL, InviteURL: func(code string) string { return consoleURL + views.InviteCodeURL(code) },
-		EngineVersion: sync.OnceValue(s.engines.Version), TrustedProxies: proxies, RequestRate: k.APIRequestRate, Log: s.log, Version: version(),
+		EngineVersion: s.versions(), Figures: s.engines.Figures, TrashRetention: s.trashRetention, TrustedProxies: proxies, RequestRate: k.APIRequestRate, Log: s.log, Version: version(),
 	})
 	console := web.NewServer(api.Mount(management, web.New(web.Config{
-		Control: s.control, Feed: s.feed, Activity: s.table.Activity, Load: gate.Load, Explore: gate.Reader, Figures: s.engines.Figures, TrashRetention: s.trashRetention, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.Available,
+		Control: s.control, Feed: s.feed, Activity: s.table.Activity, Charts: s.history.Charts, Load: s.gate.Load, Explore: s.gate.Reader, Figures: s.engines.Figures, RulesProblem: s.engines.RulesProblem, TrashRetention: s.trashRetention, AccessEndpointURL: endpointURL, EngineAvailable: s.engines.CanRun,
 		ConsoleURL: strings.TrimRight(k.ConsoleURL, "/"), OpenID: provider, OpenIDLabel: k.OpenID.Label, Setup: s.setup, TrustedProxies: proxies, Log: s.log, Version: version(), APIDocument: document,
 	})))
 	s.console = newService(console, s.listeners.console, consoleTLS)
-	s.ops = newService(newOpsServer(s.ready.Load, s.table.WriteMetrics), s.listeners.ops, nil)
+	s.ops = newService(newOpsServer(s.ready.Load, s.writeMetrics), s.listeners.ops, nil)
 	for _, server := range []service{s.console, s.access, s.ops} {
 		server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	}
 	return nil
+}
+
+// versions tells which version of VictoriaMetrics a managed deployment of a type will run. Each is asked for once: to ask, it is run.
+func (s *server) versions() func(gatehouse.DeploymentType) string {
+	once := map[gatehouse.DeploymentType]func() string{}
+	for _, t := range gatehouse.DeploymentTypes {
+		once[t] = sync.OnceValue(func() string { return s.engines.Version(t) })
+	}
+	return func(t gatehouse.DeploymentType) string { return once[t]() }
 }
 
 // publicURL is a URL as others see it: the one that is given, or else the one of this machine.
@@ -193,7 +211,9 @@ func (s *server) shut(d gatehouse.Deployment, err error) {
 func (s *server) noteState(deploymentID string, state gatehouse.State, endpoint *engine.Endpoint) {
 	if endpoint != nil {
 		s.endpoints.Store(deploymentID, *endpoint)
-		s.table.SetEngine(deploymentID, &access.Engine{URL: endpoint.URL, Username: endpoint.Username, Password: endpoint.Password})
+		s.table.SetEngine(deploymentID, &access.Engine{
+			URL: endpoint.URL, InsertURL: endpoint.InsertURL, SelectURL: endpoint.SelectURL, Username: endpoint.Username, Password: endpoint.Password,
+		})
 	} else {
 		s.endpoints.Delete(deploymentID)
 		s.table.SetEngine(deploymentID, nil)
@@ -201,6 +221,7 @@ func (s *server) noteState(deploymentID string, state gatehouse.State, endpoint 
 	s.states.set(deploymentID, state)
 	if err := s.saveStates(context.Background()); err != nil {
 		s.log.Error("the state of a deployment could not be stored yet", "deployment", deploymentID, "status", state.Status, "error", err)
+		s.feed.Notify(deploymentID) // pages show it all the same
 	}
 }
 
@@ -218,8 +239,9 @@ func (s *server) saveStates(ctx context.Context) error {
 }
 
 // run prepares, serves until ctx ends or a server fails, and stops everything in order: engines last, since running requests need
-// them.
+// them, and the one of the history after all others.
 func (s *server) run(ctx context.Context) error {
+	s.system.Start()
 	err := s.prepare(ctx)
 	if err == nil {
 		err = s.serve(ctx)
@@ -227,6 +249,7 @@ func (s *server) run(ctx context.Context) error {
 	stopping, cancel := context.WithTimeout(context.Background(), engineStopTimeout)
 	defer cancel()
 	s.engines.Stop(stopping)
+	s.system.Stop(stopping)
 	return err
 }
 
@@ -304,6 +327,7 @@ func (s *server) serve(ctx context.Context) error {
 	var work errgroup.Group
 	work.Go(func() error { s.follower.Run(background); return nil })
 	work.Go(func() error { s.flushUses(background); return nil })
+	work.Go(func() error { s.history.Run(background); return nil })
 	work.Go(func() error { s.retryStates(background); return nil })
 	work.Go(func() error { s.emptyTrash(background); return nil })
 	work.Go(func() error { s.pruneAudit(background); return nil })

@@ -26,6 +26,13 @@ func (u *unsavedStates) set(id string, state gatehouse.State) {
 	u.byID[id] = state
 }
 
+func (u *unsavedStates) get(id string) (gatehouse.State, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	state, ok := u.byID[id]
+	return state, ok
+}
+
 // save gives each unsaved state to store, and forgets those that were stored and have not changed since.
 func (u *unsavedStates) save(store func(id string, state gatehouse.State) error) error {
 	u.saving.Lock()

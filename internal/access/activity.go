@@ -13,6 +13,7 @@ type totals struct {
 	answered [countedKinds]atomic.Pointer[byStatus] // nil until the first, as most tokens write or read only
 	refused  atomic.Pointer[refusals]               // nil until the first
 	in, out  atomic.Uint64                          // bytes of bodies
+	micros   atomic.Uint64                          // that the answered ones took
 }
 
 type byStatus [statusClasses]atomic.Uint64
@@ -50,6 +51,7 @@ func (t *totals) add(o *outcome) {
 		orNew(&t.refused)[o.refusal.Reason.number()].Add(1)
 	} else if kind, ok := o.route.Kind.countedAs(); ok && o.status >= 200 && o.status < 600 {
 		orNew(&t.answered[kind])[o.status/100-2].Add(1)
+		t.micros.Add(uint64(o.took.Microseconds()))
 	}
 	if o.in > 0 {
 		t.in.Add(uint64(o.in))
@@ -65,6 +67,16 @@ func (t *totals) answeredWith(kind, class int) uint64 {
 		return all[class].Load()
 	}
 	return 0
+}
+
+// allAnswered gives how many requests were answered.
+func (t *totals) allAnswered() (n uint64) {
+	for kind := range countedKinds {
+		for class := range statusClasses {
+			n += t.answeredWith(kind, class)
+		}
+	}
+	return n
 }
 
 // refusedFor gives how many requests were refused for a reason.

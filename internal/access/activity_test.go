@@ -23,14 +23,14 @@ func TestEachTokenInUseHasMetricsAndActivity(t *testing.T) {
 	e.table.Apply(gatehouse.Change{Token: &gatehouse.Credential{TokenID: "id-2", DeploymentID: "d", Name: "idle", Hash: secret.Hash("two"), Access: gatehouse.Read}})
 	e.post("/api/v1/write", "one", "12345")
 	e.get("/api/v1/query", "one").mustRefuse(t, 403, "read access")
-	labels := `deployment="d",token="vmagent \"prod\"",token_id="id-1"`
+	labels := `deployment="d",deployment_id="d",token="vmagent \"prod\"",token_id="id-1"`
 	for name, want := range map[string]string{
-		`gatehouse_token_requests_total{` + labels + `,kind="write",status="2xx"}`:    "1",
-		`gatehouse_token_refusals_total{` + labels + `,reason="insufficient_scope"}`:  "1",
-		`gatehouse_token_bytes_in_total{` + labels + `}`:                              "5",
-		`gatehouse_token_running_requests{` + labels + `}`:                            "0",
-		`gatehouse_token_bytes_in_total{deployment="d",token="idle",token_id="id-2"}`: "",
-		`gatehouse_token_metrics_omitted`:                                             "0",
+		`gatehouse_token_requests_total{` + labels + `,kind="write",status="2xx"}`:                      "1",
+		`gatehouse_token_refusals_total{` + labels + `,reason="insufficient_scope"}`:                    "1",
+		`gatehouse_token_bytes_in_total{` + labels + `}`:                                                "5",
+		`gatehouse_token_running_requests{` + labels + `}`:                                              "0",
+		`gatehouse_token_bytes_in_total{deployment="d",deployment_id="d",token="idle",token_id="id-2"}`: "",
+		`gatehouse_token_metrics_omitted`:                                                               "0",
 	} {
 		eventually(t, name+" is "+want, func() bool { return e.metric(name) == want })
 	}
@@ -65,7 +65,7 @@ func TestATokenRevokedInTheMiddleOfARequestLeavesNothingBehind(t *testing.T) {
 		hash := secret.Hash(s)
 		e.table.Apply(gatehouse.Change{GoneToken: &hash})
 		<-done
-		counted := `gatehouse_deployment_refusals_total{deployment="d",reason="bad_credential"}`
+		counted := `gatehouse_deployment_refusals_total{deployment="d",deployment_id="d",reason="bad_credential"}`
 		eventually(t, "the request is counted", func() bool { return e.metric(counted) == strconv.Itoa(i+1) })
 		if left := e.table.allActive(); len(left) != 0 {
 			t.Errorf("a token that had made %d requests before is still listed", before)

@@ -14,9 +14,11 @@ import (
 
 // Engine is where a managed deployment answers while it runs.
 type Engine struct {
-	URL      string
-	Username string // Basic credentials for upstream; empty sends none
-	Password string
+	URL       string // of a single node
+	InsertURL string // of a cluster's vminsert; empty while it does not serve
+	SelectURL string // of its vmselect; the same
+	Username  string // Basic credentials for upstream; empty sends none
+	Password  string
 }
 
 // deployment is what the tokens of one deployment share. It exists as soon as anything names its ID, so that changes may come in
@@ -63,7 +65,10 @@ func (d *deployment) configure() {
 		c.backends = [parts]*pool{Single: newPool(d.known.URLs, authorization), Insert: newPool(d.known.InsertURLs, authorization), Select: newPool(d.known.SelectURLs, authorization)}
 		c.tls, _ = d.known.Upstream.TLS() // it was checked before it was stored
 	case d.engine != nil:
-		c.backends[Single] = newPool([]string{d.engine.URL}, basic(d.engine.Username, d.engine.Password))
+		authorization := basic(d.engine.Username, d.engine.Password)
+		c.backends = [parts]*pool{
+			Single: newPool([]string{d.engine.URL}, authorization), Insert: newPool([]string{d.engine.InsertURL}, authorization), Select: newPool([]string{d.engine.SelectURL}, authorization),
+		}
 	}
 	d.config.Store(c)
 }

@@ -17,11 +17,19 @@ func (t *Table) WriteMetrics(to io.Writer) {
 	t.meters.set.WritePrometheus(to)
 	w := bufio.NewWriter(to)
 	defer w.Flush() // a client that has gone needs no error
+	tokens := t.allActive()
+	if len(tokens) > mostTokensShown { // always the same ones
+		slices.SortFunc(tokens, func(a, b *Grant) int { return strings.Compare(a.TokenID, b.TokenID) })
+	}
+	busy := map[*deployment]load{}
+	for _, g := range tokens {
+		busy[g.deployment] = busy[g.deployment].plus(g)
+	}
 	for _, d := range t.allDeployments() {
-		d.write(w)
+		d.write(w, busy[d])
 	}
 	shown, omitted := 0, 0
-	for _, g := range t.allActive() {
+	for _, g := range tokens {
 		if shown >= mostTokensShown {
 			omitted++
 		} else if g.write(w) {
@@ -50,9 +58,27 @@ func (t *Table) allActive() []*Grant {
 	return slices.Collect(maps.Values(t.active))
 }
 
-func (d *deployment) write(w io.Writer) {
-	labels := `deployment="` + labelValue(d.config.Load().name) + `"`
+// load is how many requests run and wait.
+type load struct{ running, waiting int64 }
+
+func (l load) plus(g *Grant) load {
+	gate := &g.live().gate
+	return load{l.running + gate.running.Load(), l.waiting + gate.waiting.Load()}
+}
+
+func (l load) write(w io.Writer, prefix, labels string) {
+	fmt.Fprintf(w, "%s_running_requests{%s} %d\n%s_waiting_requests{%s} %d\n", prefix, labels, l.running, prefix, labels, l.waiting)
+}
+
+// labels name a deployment, and give its ID, which outlives the name.
+func (d *deployment) labels(c *config) string {
+	return fmt.Sprintf(`deployment="%s",deployment_id="%s"`, labelValue(c.name), labelValue(d.id))
+}
+
+func (d *deployment) write(w io.Writer, busy load) {
+	labels := d.labels(d.config.Load())
 	d.totals.write(w, "gatehouse_deployment", labels)
+	busy.write(w, "gatehouse_deployment", labels)
 	total := uint64(0)
 	for i := range d.durations.counts {
 		bound := "+Inf"
@@ -77,10 +103,11 @@ func (g *Grant) write(w io.Writer) bool {
 	if l.revoked.Load() || c == nil {
 		return false
 	}
-	labels := fmt.Sprintf(`deployment="%s",token="%s",token_id="%s"`, labelValue(c.name), labelValue(g.Name), labelValue(g.TokenID))
+	labels := fmt.Sprintf(`%s,token="%s",token_id="%s"`, g.deployment.labels(c), labelValue(g.Name), labelValue(g.TokenID))
 	l.totals.write(w, "gatehouse_token", labels)
-	fmt.Fprintf(w, "gatehouse_token_running_requests{%s} %d\n", labels, l.gate.running.Load())
-	fmt.Fprintf(w, "gatehouse_token_waiting_requests{%s} %d\n", labels, l.gate.waiting.Load())
+	fmt.Fprintf(w, "gatehouse_token_request_duration_seconds_sum{%s} %g\n", labels, float64(l.totals.micros.Load())/1e6)
+	fmt.Fprintf(w, "gatehouse_token_request_duration_seconds_count{%s} %d\n", labels, l.totals.allAnswered())
+	load{}.plus(g).write(w, "gatehouse_token", labels)
 	if at := l.usage.at.Load(); at > 0 {
 		fmt.Fprintf(w, "gatehouse_token_last_used_timestamp_seconds{%s} %d\n", labels, at/1e6)
 	}

@@ -194,6 +194,9 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, a admission) {
 		return
 	}
 	defer state.end(x) // before x.end: after it nobody cuts the exchange off
+	if a.grant.isToken() {
+		h.table.enlist(a.grant, state) // so that pages show a first request while it waits or runs
+	}
 
 	deadline := a.at.Add(h.maxQueue)
 	if err := x.body.readHead(deadline); err != nil {
@@ -250,10 +253,9 @@ func (h *Handler) leave(g *Grant) {
 }
 
 func (h *Handler) noteUse(a admission, r *http.Request) {
-	if a.grant.isReader() {
-		return
+	if a.grant.isToken() {
+		h.table.noteUse(a.grant, a.at, clientaddr.Of(r, h.trusted), userAgent(r))
 	}
-	h.table.noteUse(a.grant, a.at, clientaddr.Of(r, h.trusted), userAgent(r))
 }
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *Refusal) {

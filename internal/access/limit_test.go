@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/secret"
 )
 
 func TestGateLetsInSoManyAndTheRestInTurn(t *testing.T) {
@@ -247,3 +248,18 @@ func TestAClientThatStallsInTheMiddleIsLetGo(t *testing.T) {
 }
 
 func (q *queue) isEmpty() bool { return q == nil || len(q.lines) == 0 && q.turns.Len() == 0 }
+
+func TestAFirstRequestIsSeenWhileItRunsAndWaits(t *testing.T) {
+	e := newEndpoint(t, Options{})
+	h := newHanging(t)
+	e.limited("d", 1, h.url)
+	s := e.token("d", gatehouse.Read, nil)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { e.get("/api/v1/query", s).mustBe(t, 200, "") })
+	}
+	id := e.table.lookup(secret.Hash(s)).TokenID
+	eventually(t, "one runs and one waits", func() bool { a := e.table.Activity(id); return a.Running == 1 && a.Waiting == 1 })
+	close(h.release)
+	wg.Wait()
+}

@@ -14,6 +14,7 @@ type meters struct {
 
 	requests   map[Kind]*[6]*metrics.Counter // by the first digit of the status
 	read       [6]*metrics.Counter           // the same of Readers, who have no token
+	evaluated  [6]*metrics.Counter           // the same of Evaluators
 	refusals   map[Reason]*metrics.Counter
 	flaws      map[flaw]*metrics.Counter
 	retries    *metrics.Counter
@@ -46,6 +47,7 @@ func newMeters(t *Table) *meters {
 	}
 	for class := 1; class <= 5; class++ {
 		m.read[class] = set.NewCounter(fmt.Sprintf(`gatehouse_explore_requests_total{status="%dxx"}`, class))
+		m.evaluated[class] = set.NewCounter(fmt.Sprintf(`gatehouse_rules_requests_total{status="%dxx"}`, class))
 	}
 	for reason := range responses {
 		m.refusals[reason] = set.NewCounter(fmt.Sprintf(`gatehouse_access_refusals_total{reason=%q}`, reason))
@@ -62,10 +64,12 @@ func (m *meters) answered(a admission, status int) {
 	class := status / 100
 	switch {
 	case class < 1 || class > 5:
-	case a.grant.isReader():
-		m.read[class].Inc()
-	default:
+	case a.grant.isToken():
 		m.requests[a.route.Kind][class].Inc()
+	case a.grant.isEvaluator():
+		m.evaluated[class].Inc()
+	default:
+		m.read[class].Inc()
 	}
 }
 

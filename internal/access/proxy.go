@@ -19,6 +19,9 @@ var errUpstreamCredential = errors.New("the backend answered 401")
 // errNoAnswer is a backend that changes the protocol although nobody asked, or says what HTTP does not know.
 var errNoAnswer = errors.New("the backend answered with a status below 200")
 
+// errRedirected is a backend that sends vmalert elsewhere. It would go there, with an answer that shows among its errors.
+var errRedirected = errors.New("the backend answered with a redirect")
+
 // newProxy makes the one proxy of all deployments. An exchange in the context says where a request goes.
 func newProxy(h *Handler, responseTimeout time.Duration) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
@@ -110,6 +113,8 @@ func modifyResponse(res *http.Response) error {
 		return errUpstreamCredential
 	case res.StatusCode < 200:
 		return errNoAnswer
+	case res.StatusCode/100 == 3 && exchangeOf(res.Request.Context()).grant.isEvaluator():
+		return errRedirected
 	}
 	res.Header.Del("X-Server-Hostname")
 	res.Header.Del("Set-Cookie") // cookies do not tell ports apart, so it could replace the console's

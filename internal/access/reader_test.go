@@ -84,9 +84,9 @@ func TestReadersAreCountedApartFromTokens(t *testing.T) {
 	e.single("d", backendServer(t, echo).URL)
 	readAs(e, "d", nil, "GET", "/api/v1/query?query=up")
 	for name, want := range map[string]string{
-		`gatehouse_explore_requests_total{status="2xx"}`:                               "1",
-		`gatehouse_access_requests_total{kind="read",status="2xx"}`:                    "0",
-		`gatehouse_deployment_requests_total{deployment="d",kind="read",status="2xx"}`: "1",
+		`gatehouse_explore_requests_total{status="2xx"}`:                                                 "1",
+		`gatehouse_access_requests_total{kind="read",status="2xx"}`:                                      "0",
+		`gatehouse_deployment_requests_total{deployment="d",deployment_id="d",kind="read",status="2xx"}`: "1",
 	} {
 		if got := e.metric(name); got != want {
 			t.Errorf("%s is %q, want %s", name, got, want)

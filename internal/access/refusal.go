@@ -77,8 +77,8 @@ var responses = map[Reason]response{
 
 var (
 	refuseNoCredential = &Refusal{NoCredential, "no access token came with this request; send the header Authorization: Bearer <access token>"}
-	// One text for all: whether a secret once worked is nobody's business.
-	refuseCredential = &Refusal{BadCredential, "this access token is not valid; copy it again from the console, or generate a new one"}
+	// One text for all: whether a secret once worked is nobody's business, and the same hint helps who has taken the wrong kind.
+	refuseCredential = &Refusal{BadCredential, "this access token is not valid; copy it again from the console, or generate a new one; an API key (vmak_…) does not work here"}
 	refuseShut       = &Refusal{ForbiddenPath, "no access token may use this path, as it manages VictoriaMetrics or shows its inner state; ask your operator"}
 	refuseID         = &Refusal{ForbiddenPath, "no access token may give this page an id or anything but a short form; leave the argument id out"}
 	refuseMethod     = &Refusal{ForbiddenPath, "no access token may use the methods CONNECT and TRACE; use GET or POST"}

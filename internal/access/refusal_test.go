@@ -61,6 +61,7 @@ func TestWhoIsLetIn(t *testing.T) {
 				a = e.get(path, s, "Authorization", "Bearer "+s)
 			}
 			a.mustRefuse(t, 401, "not valid")
+			a.mustRefuse(t, 401, "an API key (vmak_…) does not work here")
 			if got := a.Header.Get("WWW-Authenticate"); got != `Bearer realm="gatehouse", error="invalid_token"` {
 				t.Errorf("%s: WWW-Authenticate: %q", what, got)
 			}

@@ -72,6 +72,30 @@ func TestTableTakesChangesInAnyOrderAndTwice(t *testing.T) {
 	}
 }
 
+func TestOfAManagedClusterThePartsThatServeAreUsed(t *testing.T) {
+	table, _ := newTestTable(t)
+	table.Apply(gatehouse.Change{Deployment: &gatehouse.Deployment{ID: "c", Name: "c", Type: gatehouse.Cluster, Managed: true}})
+	want := func(insert, query bool) {
+		t.Helper()
+		backends := table.deployments["c"].config.Load().backends
+		if backends[Single] != nil || (backends[Insert] != nil) != insert || (backends[Select] != nil) != query {
+			t.Errorf("it is served by %v", backends)
+		}
+		for _, p := range backends {
+			if p != nil && p.authorization != basic("gatehouse", "secret") {
+				t.Errorf("a part is asked with %q", p.authorization)
+			}
+		}
+	}
+	want(false, false)
+	table.SetEngine("c", &Engine{InsertURL: "http://127.0.0.1:1", Username: "gatehouse", Password: "secret"})
+	want(true, false)
+	table.SetEngine("c", &Engine{InsertURL: "http://127.0.0.1:1", SelectURL: "http://127.0.0.1:2", Username: "gatehouse", Password: "secret"})
+	want(true, true)
+	table.SetEngine("c", nil)
+	want(false, false)
+}
+
 func TestTableServesWhileItChanges(t *testing.T) {
 	table, _ := newTestTable(t)
 	table.Apply(gatehouse.Change{Deployment: &gatehouse.Deployment{ID: "d", Name: "d", Type: gatehouse.SingleNode, URLs: []string{"http://127.0.0.1:1"}}})

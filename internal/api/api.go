@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"path"
 	"strings"
+	"time"
 
 	"gatehouse/internal/control"
 	"gatehouse/internal/gatehouse"
@@ -30,8 +31,12 @@ type Config struct {
 	AccessEndpointURL string
 	// InviteURL is the page to which a one-time code leads. Nil: the bare code is given.
 	InviteURL func(code string) string
-	// EngineVersion is the version of VictoriaMetrics that managed deployments will run, or "". Nil: not known.
-	EngineVersion func() string
+	// EngineVersion is the version of VictoriaMetrics that managed deployments of a type will run, or "". Nil: not known.
+	EngineVersion func(gatehouse.DeploymentType) string
+	// Figures tells what the VictoriaMetrics of a deployment says of itself. Nil: nobody knows.
+	Figures func(deploymentID string) (gatehouse.Figures, error)
+	// TrashRetention is how long deleted deployments can be restored.
+	TrashRetention time.Duration
 	// TrustedProxies may say in X-Forwarded-For from where a request comes. Nil: none.
 	TrustedProxies []netip.Prefix
 	// RequestRate is how many requests per second one API key may make for long; at once it is twice as many. 0: no limit.
@@ -53,7 +58,10 @@ type api struct {
 func New(config Config) (http.Handler, openapi.Document) {
 	a := &api{Config: config, mux: http.NewServeMux(), limits: newLimits(config.RequestRate)}
 	if a.EngineVersion == nil {
-		a.EngineVersion = func() string { return "" }
+		a.EngineVersion = func(gatehouse.DeploymentType) string { return "" }
+	}
+	if a.Figures == nil {
+		a.Figures = func(string) (gatehouse.Figures, error) { return gatehouse.Figures{}, nil }
 	}
 	if a.InviteURL == nil {
 		a.InviteURL = func(code string) string { return code }

@@ -38,7 +38,7 @@ func TestAConnectedDeploymentShowsNoCredential(t *testing.T) {
 	if renamed["name"] != "renamed" || !reflect.DeepEqual(renamed["insert_urls"], d["insert_urls"]) {
 		t.Errorf("renamed %v", renamed)
 	}
-	c.put(updateBody, "deployments", id).refused(422, "only its name can be changed")
+	c.put(updateBody, "deployments", id).refused(422, "only its name and the limit of concurrent requests")
 	c.post(`{"name":"x","type":"single_node","urls":["http://u:p@10.0.0.5"]}`, "deployments", "connect").refused(422, "user name or password")
 }
 

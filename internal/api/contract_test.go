@@ -238,5 +238,10 @@ func TestClimbingPathsDoNothingElse(t *testing.T) {
 	c.post(rules, "deployments", id, "rule-sets", "files", "..").refused(404, "no such path")              // POST …/rule-sets
 	c.post(rules, "deployments", id, "rule-sets", "files", "a/b").refused(404, "no such path")
 	c.post(rules, "deployments", id, "rule-sets", "files", "a%2Fb").refused(422, "file name")
-	c.get("deployments", id).ok()
+	for _, path := range []string{"../../stop", "../../start"} { // which take no file for a wish
+		c.post(rules, "deployments", id, "rule-sets", "files", path).refused(422, "takes no body")
+	}
+	if d := c.get("deployments", id).object(); d["stopped_by"] != nil {
+		t.Errorf("a file has stopped the deployment: %v", d)
+	}
 }

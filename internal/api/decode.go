@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"gatehouse/internal/gatehouse"
+	"gatehouse/internal/openapi"
 )
 
 // Limits of request bodies, in bytes.
@@ -32,7 +33,7 @@ const mostDrained = 64 << 20
 // decodeRequest fills in from the query of a GET, or else from the body.
 func decodeRequest(r *http.Request, in any) error {
 	if _, nothing := in.(*none); nothing {
-		return nil
+		return refuseBody(r)
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return decodeQuery(r.URL.RawQuery, in)
@@ -42,6 +43,19 @@ func decodeRequest(r *http.Request, in any) error {
 		return err
 	}
 	return decodeJSON(body, in)
+}
+
+// refuseBody is for paths that take none. What VictoriaMetrics Cloud's client uploads under a name such as ../../stop comes to another
+// path, which must not take it for its own.
+func refuseBody(r *http.Request) error {
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body) // which is in memory
+	if text := strings.TrimSpace(string(body)); err != nil || text == "" || text == "{}" {
+		return err
+	}
+	return invalidBody("this path takes no body; leave it out")
 }
 
 // readAhead reads the whole body into memory, and puts it back for the endpoint. Routes that take none have the limit 0.
@@ -94,7 +108,26 @@ func decodeJSON(body []byte, in any) error {
 	case start[0] != '{':
 		return invalidBody("the body is not a JSON object; begin it with {")
 	}
-	return explainJSON(json.Unmarshal(body, in, json.RejectUnknownMembers(true)))
+	if err := json.Unmarshal(body, in, json.RejectUnknownMembers(true)); err != nil {
+		return explainJSON(err)
+	}
+	return requireFields(in)
+}
+
+// requireFields refuses an object without a field that its documentation calls required. None of those may be empty or 0.
+func requireFields(in any) error {
+	v := reflect.ValueOf(in).Elem()
+	for _, f := range openapi.Fields(v.Type(), "json") {
+		if !f.Required() || !v.FieldByIndex(f.Index).IsZero() {
+			continue
+		}
+		hint := "send it, with a value"
+		if enum := f.Enum(); enum != nil {
+			hint = "send one of " + strings.Join(enum, ", ")
+		}
+		return gatehouse.InvalidField(f.Name, "the field %q is missing or empty; %s", f.Name, hint)
+	}
+	return nil
 }
 
 func invalidBody(format string, args ...any) error {
@@ -182,6 +215,14 @@ func decodeQuery(raw string, in any) error {
 		return invalidBody("the address holds a parameter that this path does not know; it knows %s", strings.Join(known, ", "))
 	}
 	return nil
+}
+
+// refuseQuery is for paths that take no parameters: one that is passed over could be a filter that its sender relies on.
+func refuseQuery(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	return invalidBody("this path takes no parameters in its address; leave out the question mark and what follows")
 }
 
 func setParameter(field reflect.Value, name, text string) error {

@@ -22,10 +22,15 @@ func TestDecodeJSON(t *testing.T) {
 			t.Errorf("%.100s: want %q, got %v", body, want, err)
 		}
 	}
-	f(`{}`, "")
-	f(" \r\n{\"name\":\"ü\"}\t\n", "")
-	f(`{"name":null,"flags":null}`, "")
-	f(`{"flags":{"single_flags":null,"select_flags":[],"storage_flags":["-a"]}}`, "")
+	f(" \r\n{\"name\":\"ü\",\"tier\":9}\t\n", "")
+	f(`{"name":"x","tier":9,"retention":null,"flags":null}`, "")
+	f(`{"name":"x","tier":9,"flags":{"single_flags":null,"select_flags":[],"storage_flags":["-a"]}}`, "")
+
+	f(`{}`, `the field "name" is missing`)
+	f(`{"name":"","tier":9}`, `the field "name" is missing`)
+	f(`{"name":"x"}`, `the field "tier" is missing`)
+	f(`{"name":"x","tier":null}`, `the field "tier" is missing`)
+	f(`{"name":"x","tier":0}`, `the field "tier" is missing`)
 
 	f(``, "the body is empty")
 	f(` `, "the body is empty")
@@ -138,7 +143,7 @@ func FuzzParseSettings(f *testing.F) {
 	f.Add(uint64(1<<54), "TB", uint32(0))
 	f.Add(^uint64(0), "GB", ^uint32(0))
 	f.Fuzz(func(t *testing.T, size uint64, unit string, tier uint32) {
-		s, err := deploymentSettings{Name: "x", StorageSize: size, StorageSizeUnit: unit, Tier: tier, Retention: 1, RetentionUnit: "d"}.parse("")
+		s, err := deploymentSettings{Name: "x", StorageSize: size, StorageSizeUnit: unit, Tier: tier, Retention: 1, RetentionUnit: "d"}.parse(gatehouse.Deployment{Type: gatehouse.SingleNode, Managed: true})
 		oneLine(t, err)
 		if err == nil && s.Check(gatehouse.SingleNode) == nil && s.StorageGB != size && s.StorageGB != size*gbPerTB {
 			t.Fatalf("%d %s became %d GB", size, unit, s.StorageGB)

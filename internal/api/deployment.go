@@ -49,6 +49,9 @@ type deployment struct {
 	StatusDetail          string   `json:"status_detail" doc:"Explains the status, with the remedy. May be empty."`
 	MaxConcurrentRequests int      `json:"max_concurrent_requests" doc:"Requests that one access token may have running." example:"600"`
 	CreatedBy             string   `json:"created_by" doc:"Who made or connected it." example:"ops@example.com"`
+	TierName              string   `json:"tier_name" doc:"Name of the tier." example:"s.starter.a"`
+	StoppedBy             string   `json:"stopped_by,omitempty" doc:"Who has stopped it. Left out: it is not stopped."`
+	NotifierURL           string   `json:"notifier_url,omitempty" doc:"URL of the Alertmanager that gets the alerts of its rules. Left out: none does."`
 	URLs                  []string `json:"urls,omitempty" doc:"Of a connected single node: where it answers."`
 	InsertURLs            []string `json:"insert_urls,omitempty" doc:"Of a connected cluster: where vminsert answers."`
 	SelectURLs            []string `json:"select_urls,omitempty" doc:"Of a connected cluster: where vmselect answers."`
@@ -57,10 +60,10 @@ type deployment struct {
 func (a *api) summaryOf(d gatehouse.Deployment) deploymentSummary {
 	version := d.State.Version
 	if d.Managed {
-		version = cmp.Or(version, a.EngineVersion()) // the same from the first answer on, also before the engine runs
+		version = cmp.Or(version, a.EngineVersion(d.Type)) // the same from the first answer on, also before the engine runs
 	}
 	return deploymentSummary{
-		ID: d.ID, Name: d.Name, Type: string(d.Type), Tier: tierID(d.Tier), Version: version, CloudProvider: d.Provider, Region: d.Region,
+		ID: d.ID, Name: d.Name, Type: string(d.Type), Tier: tierOf(d).ID, Version: version, CloudProvider: d.Provider, Region: d.Region,
 		CreatedAt: d.CreatedAt, Status: string(d.State.Status),
 	}
 }
@@ -74,22 +77,26 @@ func (a *api) deploymentOf(d gatehouse.Deployment) deployment {
 		SingleSettings: d.Flags.Single, StorageSettings: d.Flags.Storage, SelectSettings: d.Flags.Select, InsertSettings: d.Flags.Insert,
 		AccessEndpoint: a.AccessEndpointURL,
 		Managed:        d.Managed, StatusDetail: d.State.Detail, MaxConcurrentRequests: d.MaxConcurrentRequests, CreatedBy: d.CreatedBy,
+		TierName: tierOf(d).Name, StoppedBy: d.StoppedBy, NotifierURL: d.NotifierURL,
 		URLs: d.URLs, InsertURLs: d.InsertURLs, SelectURLs: d.SelectURLs,
 	}
 }
 
-// tierID is the number of a deployment's tier.
-func tierID(name string) uint32 {
-	if t, ok := gatehouse.TierByName(name); ok && name != "" {
-		return t.ID
+// tierOf is the tier of a deployment. One that has none, as those that run elsewhere, has the one without limits.
+func tierOf(d gatehouse.Deployment) gatehouse.Tier {
+	if t, ok := gatehouse.TierByName(d.Tier); ok && d.Tier != "" {
+		return t
 	}
-	return gatehouse.Unlimited.ID
+	if d.Connected() {
+		return gatehouse.Unlimited // whatever its type, so that its number never changes
+	}
+	return gatehouse.UnlimitedFor(d.Type)
 }
 
 // tierName finds the tier of that number. One that the deployment has already keeps its name: there are two for no limits.
-func tierName(id uint32, current string) (string, error) {
-	if id == tierID(current) {
-		return current, nil
+func tierName(id uint32, current gatehouse.Deployment) (string, error) {
+	if id == tierOf(current).ID {
+		return current.Tier, nil
 	}
 	t, ok := gatehouse.TierByID(id)
 	if !ok {
@@ -145,11 +152,13 @@ type deploymentSettings struct {
 	Retention         uint32 `json:"retention" doc:"How long data is kept, in units. Left out with its unit: 30 days." example:"6"`
 	RetentionUnit     string `json:"retention_unit" doc:"d is days, m is months." enum:"d,m" example:"m"`
 	MaintenanceWindow string `json:"maintenance_window" doc:"When it may be updated. Left out: at any time." enum:"Sat-Sun 3-4am,Mon-Fri 4-5am" example:"Sat-Sun 3-4am"`
+
+	MaxConcurrentRequests int `json:"max_concurrent_requests" doc:"Requests that one access token may have running. 0 or left out: the tier's; in an update: as it is." example:"600"`
 }
 
-// parse gives the settings for a deployment that now has the tier.
-func (s deploymentSettings) parse(currentTier string) (gatehouse.Settings, error) {
-	tier, err := tierName(s.Tier, currentTier)
+// parse gives the settings for a deployment as it is now.
+func (s deploymentSettings) parse(current gatehouse.Deployment) (gatehouse.Settings, error) {
+	tier, err := tierName(s.Tier, current)
 	if err != nil {
 		return gatehouse.Settings{}, err
 	}
@@ -161,7 +170,7 @@ func (s deploymentSettings) parse(currentTier string) (gatehouse.Settings, error
 		Name: s.Name, Tier: tier, StorageGB: storage,
 		Retention:         gatehouse.Retention{Value: s.Retention, Unit: s.RetentionUnit},
 		Deduplication:     gatehouse.Deduplication{Value: s.Deduplication, Unit: s.DeduplicationUnit},
-		MaintenanceWindow: s.MaintenanceWindow,
+		MaintenanceWindow: s.MaintenanceWindow, MaxConcurrentRequests: s.MaxConcurrentRequests,
 	}, nil
 }
 
@@ -182,24 +191,27 @@ func storageGB(size uint64, unit string) (uint64, error) {
 			return 0, nil
 		}
 	}
-	return 0, gatehouse.InvalidField("storage_size_unit", "the unit of storage_size_unit is missing or unknown; choose GB or TB")
+	return 0, gatehouse.InvalidField("storage_size_unit", "the unit storage_size_unit is missing or unknown; choose GB or TB")
 }
 
 type newDeployment struct {
 	deploymentSettings
-	Type     string `json:"type" doc:"Shape of the deployment. Gatehouse runs single nodes; connect a cluster." required:"true" enum:"single_node,cluster" example:"single_node"`
+	Type     string `json:"type" doc:"Shape of the deployment. A cluster needs its three programs on the server." required:"true" enum:"single_node,cluster" example:"single_node"`
 	Provider string `json:"provider" doc:"Provider: local, or aws, which is another name for it. Left out: local." enum:"local,aws" example:"local"`
 	Region   string `json:"region" doc:"Region of the provider. Left out: local." enum:"local" example:"local"`
+
+	Flags deploymentFlags `json:"flags" doc:"Further command-line flags."`
 }
 
 func (a *api) createDeployment(c call[newDeployment]) (deployment, error) {
-	s, err := c.in.parse("")
+	s, err := c.in.parse(gatehouse.Deployment{Type: gatehouse.DeploymentType(c.in.Type), Managed: true})
 	if err != nil {
 		return deployment{}, err
 	}
 	d, err := a.Control.CreateDeployment(c.ctx, c.actor, gatehouse.NewDeployment{
 		Name: s.Name, Type: gatehouse.DeploymentType(c.in.Type), Tier: s.Tier, Retention: s.Retention, StorageGB: s.StorageGB,
 		Deduplication: s.Deduplication, MaintenanceWindow: s.MaintenanceWindow, Provider: c.in.Provider, Region: c.in.Region,
+		MaxConcurrentRequests: s.MaxConcurrentRequests, Flags: gatehouse.Flags(c.in.Flags),
 	})
 	if err != nil {
 		return deployment{}, err
@@ -224,27 +236,16 @@ func (a *api) updateDeployment(c call[deploymentUpdate]) (deployment, error) {
 	if err != nil {
 		return deployment{}, err
 	}
-	s, err := c.in.parse(d.Tier)
+	s, err := c.in.parse(d)
 	if err != nil {
 		return deployment{}, err
 	}
-	flags := c.in.Flags
-	s.Flags = gatehouse.Flags{
-		Single: nilIfEmpty(flags.Single), Select: nilIfEmpty(flags.Select), Storage: nilIfEmpty(flags.Storage), Insert: nilIfEmpty(flags.Insert),
-	}
+	s.Flags = gatehouse.Flags(c.in.Flags)
 	d, err = a.Control.UpdateDeployment(c.ctx, c.actor, d.ID, s)
 	if err != nil {
 		return deployment{}, err
 	}
 	return a.deploymentOf(d), nil
-}
-
-// nilIfEmpty makes [] and null the same.
-func nilIfEmpty(list []string) []string {
-	if len(list) == 0 {
-		return nil
-	}
-	return list
 }
 
 func (a *api) deleteDeployment(c call[none]) (none, error) {

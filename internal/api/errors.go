@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"gatehouse/internal/gatehouse"
 )
@@ -32,6 +33,25 @@ func (r refusal) Error() string { return r.message }
 // problem is the body of every answer that is not 2xx. The client shows it to its user as it is.
 type problem struct {
 	Error string `json:"error" doc:"What failed and what to do, in one line."`
+}
+
+// fieldNames are the names that fields have in this API, where control has others.
+var fieldNames = map[string]string{
+	"access": "type", "tenant": "tenant_id", "url": "urls", "insert_url": "insert_urls", "select_url": "select_urls",
+	"upstream_username": "upstream.username", "upstream_password": "upstream.password", "upstream_bearer": "upstream.bearer",
+	"upstream_ca": "upstream.ca", "upstream_cert": "upstream.cert", "upstream_key": "upstream.key",
+}
+
+// nameField puts the field's name in front of an error that does not say it.
+func nameField(err error) error {
+	field := gatehouse.ErrorField(err)
+	if name, other := fieldNames[field]; other {
+		field = name
+	}
+	if message := gatehouse.ErrorMessage(err); field != "" && !strings.Contains(message, field) {
+		return gatehouse.Errorf(gatehouse.ErrorCode(err), "%s: %s", field, message).WithCause(err)
+	}
+	return err
 }
 
 // fail is the one place that answers with an error. The client gets the message, the log gets everything.

@@ -35,7 +35,7 @@ func serveJSON[In, Out any](f func(call[In]) (Out, error)) keyHandler {
 		}
 		out, err := f(c)
 		if err != nil {
-			return err
+			return nameField(err)
 		}
 		return writeJSON(w, out)
 	}
@@ -91,7 +91,12 @@ func (a *api) recovered(w http.ResponseWriter, r *http.Request) {
 // handler is what serves a route.
 func (a *api) handler(route route) http.Handler {
 	if route.public != nil {
-		return a.answer(route.public)
+		return a.answer(func(w http.ResponseWriter, r *http.Request) error {
+			if err := refuseQuery(r.URL.RawQuery); err != nil {
+				return err
+			}
+			return route.public(w, r)
+		})
 	}
 	return a.answer(func(w http.ResponseWriter, r *http.Request) error {
 		actor, err := a.identify(w, r)
@@ -103,6 +108,11 @@ func (a *api) handler(route route) http.Handler {
 			return err
 		}
 		defer release()
+		if !route.hasQuery() {
+			if err := refuseQuery(r.URL.RawQuery); err != nil {
+				return err
+			}
+		}
 		if err := readAhead(w, r, route.mostBody); err != nil {
 			return err
 		}

@@ -150,12 +150,14 @@ func TestAbsurdNumbersOfTheTerraformProviderAreRefused(t *testing.T) {
 	f(retention, `"retention":0,"retention_unit":"m"`, "the retention is out of range")
 	f(retention, `"retention":4294967295,"retention_unit":"d"`, "the retention is out of range")
 	f(retention, `"retention":6,"retention_unit":"y"`, "the retention is out of range")
-	f(`"tier":21`, `"tier":0`, "there is no tier with the number 0")
+	f(`"tier":21`, `"tier":0`, `the field "tier" is missing`)
+	f(`"tier":21`, `"tier":4711`, "there is no tier with the number 4711")
 	f(`"tier":21`, `"tier":4294967317`, `the field "tier" must be a whole number`) // the provider makes 21 of it
 	f(`"tier":21`, `"tier":11`, "is unknown; choose one of s.starter.a")           // of a cluster
 	f(`"provider":"aws"`, `"provider":"gcp"`, "the provider")
 	f(`"region":"local"`, `"region":"eu-west-1"`, "the region")
-	f(`"type":"single_node"`, `"type":"cluster"`, "connect it by its vminsert and vmselect URLs")
+	f(`"type":"single_node"`, `"type":"cluster"`, "is unknown; choose one of cluster-medium") // 21 is of a single node
+	f(`"type":"single_node",`, ``, `the field "type" is missing or empty; send one of single_node, cluster`)
 	f(`"Sat-Sun 3-4am"`, `"sat-sun 3-4am"`, "the maintenance window")
 	if list := c.get("deployments").list(); len(list) != 0 {
 		t.Errorf("there are deployments: %v", list)
@@ -175,6 +177,37 @@ func TestNamesThatAreTakenAreBadInput(t *testing.T) {
 	if tokens := c.get("deployments", id, "access_tokens").list(); len(tokens) != 1 {
 		t.Errorf("a batch was half done: %v", tokens)
 	}
+}
+
+func TestWhatIsWrongIsNamedAsTheSenderKnowsIt(t *testing.T) {
+	s := newSite(t)
+	c := s.admin()
+	id := s.addCluster("cluster").ID
+	single := s.addDeployment("single").ID
+	c.post(strings.Replace(createBody, `"storage_size":20`, `"storage_size":9`, 1), "deployments").refused(422, "storage_size: ")
+	c.post(`{"name":"x","type":"single_node","urls":["ftp://x"]}`, "deployments", "connect").refused(422, "urls: ")
+	c.post(`{"name":"x","type":"cluster","insert_urls":["http://a"],"select_urls":["x"]}`, "deployments", "connect").refused(422, "select_urls: ")
+	c.post(`{"name":"x","type":"single_node","urls":["http://a"],"upstream":{"username":"u","password":"p","bearer":"b"}}`, "deployments", "connect").
+		refused(422, "upstream.bearer: ")
+	c.post(`{"type":"r","description":"x","tenant_id":"x"}`, "deployments", id, "access_tokens").refused(422, "tenant_id: ")
+	c.post(`{"description":"x"}`, "deployments", id, "access_tokens").refused(422, `the field "type" is missing or empty; send one of r, w, rw`)
+	c.post(`{"type":"r"}`, "deployments", id, "access_tokens").refused(422, `the field "description" is missing`)
+	c.post(`{"name":"k","permissions":"x","expires":"never"}`, "api_keys").refused(422, "permissions")
+	c.put(`{"notifier_url":"x"}`, "deployments", single, "notifier").refused(422, "notifier_url: ")
+	c.query("deployments/"+single+"/logs", "log=x").refused(422, `log "x" is unknown`)
+	c.query("deployments/"+single+"/logs", "lines=2001").refused(422, "1 to 2000")
+}
+
+func TestParametersThatNobodyReadsAreRefused(t *testing.T) {
+	w := newWorld(t)
+	for _, o := range w.document.Operations {
+		parts := w.parts
+		if !strings.Contains(o.Path, "?") && !slices.ContainsFunc(o.Parameters, func(p openapi.Parameter) bool { return p.In == "query" }) {
+			path := inBraces.ReplaceAllStringFunc(o.Path, func(part string) string { return parts[strings.Trim(part, "{}")] })
+			w.with(http.Header{"X-Vm-Cloud-Access": {w.client.key}}, o.Method, path+"?dry_run=true", example(t, o)).refused(422, "takes no parameters")
+		}
+	}
+	w.query("audit", "actr=ada").refused(422, "it knows from, to, actor")
 }
 
 func TestIDsOfNothingAre404Everywhere(t *testing.T) {

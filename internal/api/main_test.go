@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -9,9 +10,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gatehouse/internal/api"
 	"gatehouse/internal/control"
@@ -49,11 +52,11 @@ func newSite(t *testing.T, change ...func(*api.Config)) *site {
 		t.Fatal(err)
 	}
 	s := &site{T: t, store: store, log: &syncBuffer{}}
-	s.control = control.New(control.Config{Store: store, Sealer: sealer, Live: true})
+	s.control = control.New(control.Config{Store: store, Sealer: sealer, Live: true, Engines: engines{}})
 	config := api.Config{
 		Control: s.control, AccessEndpointURL: endpointURL, Version: "v0.0.0-test",
 		InviteURL:     func(code string) string { return "https://gatehouse.example.com/invite?code=" + code },
-		EngineVersion: func() string { return "v1.151.0" }, Log: slog.New(slog.NewTextHandler(s.log, nil)),
+		EngineVersion: func(gatehouse.DeploymentType) string { return "v1.151.0" }, Log: slog.New(slog.NewTextHandler(s.log, nil)),
 	}
 	for _, f := range change {
 		f(&config)
@@ -64,6 +67,27 @@ func newSite(t *testing.T, change ...func(*api.Config)) *site {
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	return s
+}
+
+// engines run nothing, and tell of it what the real ones might.
+type engines struct{}
+
+func (engines) CanRun(gatehouse.DeploymentType) error { return nil }
+
+func (engines) Evaluation(context.Context, string) (gatehouse.Evaluation, error) {
+	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	return gatehouse.Evaluation{Status: gatehouse.Running, Version: "v1.151.0", Groups: []gatehouse.RuleGroup{{
+		Name: "g", Interval: 90 * time.Second, Rules: []gatehouse.RuleState{
+			{Name: "a", Query: "up", Health: gatehouse.RuleUnjudged},
+			{Name: "Down", Alerting: true, Query: "up == 0", Health: gatehouse.RuleOK, LastEvaluation: at, Samples: 1, Alerts: []gatehouse.Alert{
+				{Name: "Down", Firing: true, Labels: map[string]string{"job": "node"}, Value: "0", Since: at},
+			}},
+		},
+	}}}, nil
+}
+
+func (engines) ProgramLog(_ string, log gatehouse.LogName, lines int) ([]string, error) {
+	return slices.Repeat([]string{"a line of " + string(log)}, min(lines, 3)), nil
 }
 
 // key makes an API key.

@@ -20,11 +20,12 @@ type openapiDocument = map[string]string
 
 // parameters says what the parts of paths are.
 var parameters = map[string]string{
-	"id":   "UUID of the deployment.",
-	"tid":  "UUID of the access token.",
-	"name": "Name of the rule file: 1 to 100 characters without spaces and without / \\ ? # %.",
-	"key":  "UUID of the API key.",
-	"user": "UUID or email address of the user.",
+	"id":      "UUID of the deployment.",
+	"tid":     "UUID of the access token.",
+	"deleted": "UUID of the deleted deployment.",
+	"name":    "Name of the rule file: 1 to 100 characters without spaces and without / \\ ? # %.",
+	"key":     "UUID of the API key.",
+	"user":    "UUID or email address of the user.",
 }
 
 const keyScheme = "api_key"
@@ -57,7 +58,7 @@ func operation(d *openapi.Document, r route) *openapi.Operation {
 	switch {
 	case r.inMedia != "":
 		o.RequestBody = &openapi.RequestBody{Required: true, Content: map[string]*openapi.Media{r.inMedia: {Example: ruleExample}}}
-	case r.in != nil && r.method == http.MethodGet:
+	case r.hasQuery():
 		o.Parameters = append(o.Parameters, queryParameters(r.in)...)
 	case r.in != nil:
 		o.RequestBody = &openapi.RequestBody{Required: true, Content: map[string]*openapi.Media{

@@ -45,6 +45,11 @@ func newWorld(t *testing.T) world {
 		t.Fatal(err)
 	}
 	w.parts["user"] = u.ID
+	deleted := s.addDeployment("deleted")
+	if err := s.control.DeleteDeployment(t.Context(), system, deleted.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.parts["deleted"] = deleted.ID
 	return w
 }
 

@@ -32,7 +32,7 @@ func longJSONRoute[In, Out any](limit int64, method, path, summary string, f fun
 		method: method, path: Prefix + path, summary: summary, serve: serveJSON(f),
 		in: typeUnlessNone[In](), out: typeUnlessNone[Out](),
 	}
-	if r.in != nil && method != http.MethodGet {
+	if r.in != nil && method != http.MethodGet || method == http.MethodPost {
 		r.mostBody = limit
 	}
 	return r
@@ -44,6 +44,9 @@ func typeUnlessNone[T any]() reflect.Type {
 	}
 	return nil
 }
+
+// hasQuery reports whether the route takes parameters in its address.
+func (r route) hasQuery() bool { return r.in != nil && r.method == http.MethodGet }
 
 // explained adds to the summary.
 func (r route) explained(about string) route {
@@ -85,9 +88,24 @@ func (a *api) routes() []route {
 			explained("Makes a VictoriaMetrics known that runs elsewhere."),
 		jsonRoute(get, deployment, "Get a deployment", a.getDeployment),
 		jsonRoute(put, deployment, "Update a deployment", a.updateDeployment).
-			explained("Replaces all settings. Of a connected deployment only the name can be changed; send the rest as it is."),
+			explained("Replaces all settings but max_concurrent_requests, which stays as it is when it is left out. Of a connected deployment only that and the name can be changed; send the rest as it is."),
 		jsonRoute(del, deployment, "Delete a deployment", a.deleteDeployment).
-			explained("Its access tokens stop working at once. The data of a managed deployment moves to the trash folder of the data directory."),
+			explained("Its access tokens stop working at once. A managed deployment goes to the trash with its data, and can be restored for 7 days, unless the server is set otherwise."),
+		jsonRoute(post, deployment+"/stop", "Stop a deployment", a.stopDeployment).
+			explained("Of those that Gatehouse runs. It stays stopped until it is started, data and access tokens stay, and requests with them are answered 503."),
+		jsonRoute(post, deployment+"/start", "Start a stopped deployment", a.startDeployment),
+		jsonRoute(get, deployment+"/usage", "Get the live figures of a deployment", a.deploymentUsage).
+			explained("What VictoriaMetrics says of itself in its metrics, against the limits of the tier. Figures that are not known are null; of a connected deployment, those that its metrics do not tell."),
+		jsonRoute(get, deployment+"/logs", "Get the end of a log", a.tailLog).
+			explained("Of the programs that Gatehouse runs for it. The oldest line comes first."),
+	))
+	add(group("Trash",
+		jsonRoute(get, "/trash", "List deleted deployments", a.listTrash).
+			explained("Those that can be restored, the last deleted first: all, or those that the API key is for."),
+		jsonRoute(post, "/trash/{deleted}/restore", "Restore a deployment", a.restoreDeployment).
+			explained("With its ID, settings, rule files and data. Its access tokens stay revoked; it gets a new default access token. A moment after it was deleted, VictoriaMetrics may still be stopping; then try again."),
+		jsonRoute(del, "/trash/{deleted}", "Free the data of a deleted deployment now", a.freeDeployment).
+			explained("For good. Its data is removed within a minute."),
 	))
 	add(group("Access tokens",
 		jsonRoute(get, deployment+"/access_tokens", "List access tokens", a.listTokens),
@@ -108,6 +126,11 @@ func (a *api) routes() []route {
 		route{method: post, path: Prefix + file, summary: "Create or replace a rule file", inMedia: ruleMedia, serve: a.putRuleFile, mostBody: gatehouse.MostRuleBytes,
 			about: "The body is the file: recording and alerting rules in the format of Prometheus and VictoriaMetrics, at most 20 MB. All files of a deployment together have at most 100 rules, and no group name twice."},
 		jsonRoute(del, file, "Delete a rule file", a.deleteRuleFile),
+		jsonRoute(get, deployment+"/rule-sets/evaluation", "Get the states of rules and alerts", a.getEvaluation).
+			explained("How the last evaluation of each rule went, and which alerts are firing or pending."),
+		jsonRoute(get, deployment+"/notifier", "Get the notifier", a.getNotifier),
+		jsonRoute(put, deployment+"/notifier", "Set the notifier", a.setNotifier).
+			explained("The Alertmanager that gets the alerts of the deployment's rules."),
 	))
 	add(group("API keys",
 		jsonRoute(get, "/whoami", "Tell whose API key this is", a.whoami),

@@ -29,7 +29,7 @@ func (c *Control) Audit(ctx context.Context, actor gatehouse.Actor, q gatehouse.
 
 func (c *Control) authorizeAudit(ctx context.Context, actor gatehouse.Actor, q gatehouse.AuditQuery) error {
 	if q.DeploymentID != "" {
-		return c.authorizeOn(ctx, actor, gatehouse.ViewAudit, q.DeploymentID)
+		return c.authorizeOn(ctx, actor, gatehouse.ViewAudit, target{deploymentID: q.DeploymentID})
 	}
 	return c.authorizeSomewhere(ctx, actor, gatehouse.ViewAudit)
 }
@@ -37,8 +37,8 @@ func (c *Control) authorizeAudit(ctx context.Context, actor gatehouse.Actor, q g
 // exportPage is how many records are read at once. Between pages nothing is held, however slowly the client takes them.
 const exportPage = 1000
 
-// ExportAudit hands every record that matches to each, the oldest first, until each returns an error. Limit and Offset are passed
-// over. The export is itself recorded, before the first record is handed out.
+// ExportAudit hands every record that matches to each, the oldest first, until each returns an error, or the actor loses the right.
+// Limit and Offset are passed over. The export is itself recorded, before the first record is handed out.
 func (c *Control) ExportAudit(ctx context.Context, actor gatehouse.Actor, q gatehouse.AuditQuery, each func(gatehouse.AuditEvent) error) error {
 	if err := c.authorizeAudit(ctx, actor, q); err != nil {
 		return err
@@ -66,6 +66,12 @@ func (c *Control) ExportAudit(ctx context.Context, actor gatehouse.Actor, q gate
 		if len(page) < exportPage {
 			return nil
 		}
+		if actor, err = c.actorNow(ctx, actor); err != nil {
+			return err
+		}
+		if err := c.authorizeAudit(ctx, actor, q); err != nil {
+			return err
+		}
 	}
 }
 
@@ -85,6 +91,7 @@ func filters(q gatehouse.AuditQuery) map[string]string {
 	}
 	set("actor", q.Actor)
 	set("action", string(q.Action))
+	set("object", q.ObjectID)
 	set("text", q.Text)
 	return chosen
 }

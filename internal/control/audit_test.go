@@ -37,6 +37,7 @@ func TestKeyForSomeDeploymentsSeesTheirRecordsOnly(t *testing.T) {
 
 func TestExportGivesAllThatMatchesOldestFirst(t *testing.T) {
 	s := newServer(t, nil)
+	editor := personAt(s.user(t, "editor@example.com", gatehouse.Editor), "192.0.2.7")
 	const many = 2*exportPage + 1
 	for range many {
 		must(t, s.store.AddAudit(t.Context(), event(editor, gatehouse.TokenRevealed, "t", "token")))
@@ -63,6 +64,33 @@ func TestExportGivesAllThatMatchesOldestFirst(t *testing.T) {
 	if err := s.ExportAudit(t.Context(), editor, query, func(gatehouse.AuditEvent) error { return stop }); err != stop {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestAnExportEndsWithTheRightToIt(t *testing.T) {
+	s := newServer(t, nil)
+	for range exportPage + 1 {
+		must(t, s.store.AddAudit(t.Context(), event(root, gatehouse.TokenRevealed, "t", "token")))
+	}
+	f := func(actor gatehouse.Actor, word string, lose func() error) {
+		t.Helper()
+		n := 0
+		err := s.ExportAudit(t.Context(), actor, gatehouse.AuditQuery{Action: gatehouse.TokenRevealed}, func(gatehouse.AuditEvent) error {
+			if n++; n == 1 {
+				return lose()
+			}
+			return nil
+		})
+		if wantError(t, err, gatehouse.Forbidden, word); n != exportPage {
+			t.Errorf("%s gets %d records after that, want no more than the page of %d", actor.Name, n, exportPage)
+		}
+	}
+	user := func(name string) gatehouse.Actor { return personAt(s.user(t, name, gatehouse.Editor), "192.0.2.7") }
+	lesser, disabled, deleted := user("lesser@example.com"), user("disabled@example.com"), user("deleted@example.com")
+	f(lesser, "ask an admin", func() error { return s.SetRole(t.Context(), root, lesser.ID, gatehouse.Viewer) })
+	f(disabled, "disabled", func() error { return s.DisableUser(t.Context(), root, disabled.ID) })
+	f(deleted, "deleted", func() error { return s.DeleteUser(t.Context(), root, deleted.ID) })
+	key := s.holder(t, gatehouse.NewAPIKey{Name: "key"})
+	f(key, "revoked", func() error { return s.RevokeAPIKey(t.Context(), root, key.ID) })
 }
 
 func TestAuditRetentionIsRecordedAndLeavesADay(t *testing.T) {

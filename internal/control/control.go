@@ -37,6 +37,8 @@ type Config struct {
 	Publish func(context.Context) error
 	// Live says that a server is running on the data directory, so that the stored states are true.
 	Live bool
+	// Unstored tells the state of a deployment that could not be stored yet, as when the disk is full. Nil: all are stored.
+	Unstored func(deploymentID string) (state gatehouse.State, ok bool)
 	// DiskUsed tells how many bytes of the disk a managed deployment uses, if that is known. Nil: it never is.
 	DiskUsed func(deploymentID string) (bytes uint64, known bool)
 	// Engines run the programs of managed deployments. Nil: nobody does here.
@@ -49,11 +51,13 @@ type Control struct {
 	sealer    *secret.Sealer
 	sync      func(context.Context) error
 	live      bool
+	unstored  func(string) (gatehouse.State, bool)
 	diskUsed  func(string) (uint64, bool)
 	engines   engines
 	throttle  *throttle
 	refusals  refusals // of API keys
 	strangers strangers
+	denials   denials
 	settle    time.Duration // see settleTime
 }
 
@@ -62,10 +66,13 @@ func New(c Config) *Control {
 	if c.Publish == nil {
 		c.Publish = func(context.Context) error { return nil }
 	}
+	if c.Unstored == nil {
+		c.Unstored = func(string) (gatehouse.State, bool) { return gatehouse.State{}, false }
+	}
 	if c.DiskUsed == nil {
 		c.DiskUsed = func(string) (uint64, bool) { return 0, false }
 	}
-	return &Control{store: c.Store, sealer: c.Sealer, sync: c.Publish, live: c.Live, diskUsed: c.DiskUsed, engines: c.Engines, throttle: newThrottle(), settle: settleTime}
+	return &Control{store: c.Store, sealer: c.Sealer, sync: c.Publish, live: c.Live, unstored: c.Unstored, diskUsed: c.DiskUsed, engines: c.Engines, throttle: newThrottle(), settle: settleTime}
 }
 
 // publish puts a stored change in force. A failure does not undo the change: the follower tries again by itself.

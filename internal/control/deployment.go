@@ -49,18 +49,22 @@ func (c *Control) Deployment(ctx context.Context, actor gatehouse.Actor, idOrNam
 
 // deploymentFor finds the deployment for which the actor needs the right. It is the first line of the methods that take one.
 func (c *Control) deploymentFor(ctx context.Context, actor gatehouse.Actor, right gatehouse.Right, idOrName string) (gatehouse.Deployment, error) {
-	if err := c.authorizeSomewhere(ctx, actor, right); err != nil {
-		return gatehouse.Deployment{}, err
-	}
 	d, err := c.store.FindDeployment(ctx, idOrName)
+	if !actor.CanSomewhere(right) {
+		return gatehouse.Deployment{}, c.deny(ctx, actor, right, deploymentTarget(d)) // the answer is the same where there is none
+	}
 	if err != nil {
 		return gatehouse.Deployment{}, err
 	}
-	return d, c.authorizeOn(ctx, actor, right, d.ID)
+	return d, c.authorizeOn(ctx, actor, right, deploymentTarget(d))
 }
 
-// correctState replaces the stored state where it cannot be true: a server that was killed could not say that its engines ended.
+// correctState replaces the stored state where it cannot be true: a server that was killed could not say that its engines ended, and
+// one whose disk is full can store nothing.
 func (c *Control) correctState(d *gatehouse.Deployment) {
+	if state, ok := c.unstored(d.ID); ok {
+		d.State = state
+	}
 	switch {
 	case c.live && d.State.Status == "":
 		d.State.Status = gatehouse.Provisioning
@@ -84,7 +88,18 @@ func (c *Control) CreateDeployment(ctx context.Context, actor gatehouse.Actor, n
 	if err := n.CheckManaged(); err != nil {
 		return gatehouse.Deployment{}, err
 	}
+	if err := c.canRun(n.Type); err != nil {
+		return gatehouse.Deployment{}, err
+	}
 	return c.addDeployment(ctx, actor, n, true)
+}
+
+// canRun refuses what could only fail, where that is known.
+func (c *Control) canRun(t gatehouse.DeploymentType) error {
+	if c.engines == nil {
+		return nil
+	}
+	return c.engines.CanRun(t)
 }
 
 // ConnectDeployment makes a deployment that runs elsewhere known, with its default access token.
@@ -116,7 +131,7 @@ func (c *Control) newDeployment(actor gatehouse.Actor, n gatehouse.NewDeployment
 		ID: uuid.NewString(), Name: n.Name, Type: n.Type, Managed: managed,
 		URLs: trimURLs(n.URLs), InsertURLs: trimURLs(n.InsertURLs), SelectURLs: trimURLs(n.SelectURLs),
 		Tier: n.Tier, Retention: n.Retention, Provider: cmp.Or(n.Provider, gatehouse.Providers[0]), Region: cmp.Or(n.Region, gatehouse.Regions[0]),
-		StorageGB: n.StorageGB, Deduplication: n.Deduplication, MaintenanceWindow: n.MaintenanceWindow,
+		StorageGB: n.StorageGB, Deduplication: n.Deduplication, MaintenanceWindow: n.MaintenanceWindow, Flags: withoutEmptyLists(n.Flags),
 		MaxConcurrentRequests: cmp.Or(n.MaxConcurrentRequests, tierLimit(n.Tier)),
 		CreatedAt:             now(), CreatedBy: actor.Creator(),
 		State: gatehouse.State{Status: gatehouse.Provisioning},
@@ -216,12 +231,12 @@ func apply(s gatehouse.Settings, d *gatehouse.Deployment) error {
 	s.Flags = withoutEmptyLists(s.Flags)
 	if d.Connected() {
 		renamed := old
-		renamed.Name = s.Name
+		renamed.Name, renamed.MaxConcurrentRequests = s.Name, s.MaxConcurrentRequests
 		if !reflect.DeepEqual(s, renamed) {
-			return gatehouse.InvalidField("", "a connected deployment has its settings where it runs; here only its name can be changed")
+			return gatehouse.InvalidField("", "a connected deployment has its settings where it runs; here only its name and the limit of concurrent requests can be changed")
 		}
-		d.Name = s.Name
-		return gatehouse.CheckName(s.Name)
+		d.Name, d.MaxConcurrentRequests = s.Name, cmp.Or(s.MaxConcurrentRequests, d.MaxConcurrentRequests)
+		return renamed.CheckConnected()
 	}
 	if s.Retention == (gatehouse.Retention{}) {
 		s.Retention = gatehouse.DefaultRetention
@@ -235,6 +250,7 @@ func apply(s gatehouse.Settings, d *gatehouse.Deployment) error {
 	if d.MaxConcurrentRequests == tierLimit(d.Tier) { // otherwise it was chosen, and stays
 		d.MaxConcurrentRequests = tierLimit(s.Tier)
 	}
+	d.MaxConcurrentRequests = cmp.Or(s.MaxConcurrentRequests, d.MaxConcurrentRequests)
 	d.Name, d.Tier, d.Retention, d.StorageGB = s.Name, s.Tier, s.Retention, s.StorageGB
 	d.Deduplication, d.MaintenanceWindow, d.Flags = s.Deduplication, s.MaintenanceWindow, s.Flags
 	return nil

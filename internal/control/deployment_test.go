@@ -97,7 +97,7 @@ func TestBadDeploymentsAreRefused(t *testing.T) {
 	f(connected("taken"), false, gatehouse.Conflict, "name")
 	f(gatehouse.NewDeployment{Name: "taken", Type: gatehouse.SingleNode}, true, gatehouse.Conflict, "name")
 	f(gatehouse.NewDeployment{Name: "a", Type: gatehouse.SingleNode, Tier: "huge"}, true, gatehouse.Invalid, "tier")
-	f(gatehouse.NewDeployment{Name: "a", Type: gatehouse.Cluster}, true, gatehouse.Invalid, "type")
+	f(gatehouse.NewDeployment{Name: "a", Type: gatehouse.Cluster, Tier: "s.starter.a"}, true, gatehouse.Invalid, "tier")
 	f(gatehouse.NewDeployment{Name: "a", Type: gatehouse.SingleNode, URLs: []string{"http://u:hunter2@vm"}}, false, gatehouse.Invalid, "url")
 	wantError(t, s.DeleteDeployment(t.Context(), root, "nothing"), gatehouse.NotFound, "list the deployments")
 	if s.dump(t) != before {
@@ -343,6 +343,32 @@ func TestAChosenLimitOutlivesTheTier(t *testing.T) {
 	f(7, "small", "large", 7)
 }
 
+func TestTheLimitOfRequestsIsChosenForBothKindsOfDeployment(t *testing.T) {
+	s := newServer(t, nil)
+	here, err := s.CreateDeployment(t.Context(), root, managed("here"))
+	must(t, err)
+	for _, d := range []gatehouse.Deployment{here, s.connect(t, "elsewhere")} {
+		settings := d.Settings()
+		settings.MaxConcurrentRequests = 7
+		records := s.newRecords(t, func() {
+			got, err := s.UpdateDeployment(t.Context(), root, d.ID, settings)
+			must(t, err)
+			again, err := s.UpdateDeployment(t.Context(), root, d.ID, got.Settings())
+			if err != nil || got.MaxConcurrentRequests != 7 || again.MaxConcurrentRequests != 7 {
+				t.Errorf("%s has the limit %d, and then %d, %v", d.Name, got.MaxConcurrentRequests, again.MaxConcurrentRequests, err)
+			}
+		})
+		if records[0].After["max_concurrent_requests"] != "7" || len(records[1].After) > 0 {
+			t.Errorf("the records are %+v", records)
+		}
+		settings.MaxConcurrentRequests = gatehouse.MostConcurrentRequests + 1
+		_, err := s.UpdateDeployment(t.Context(), root, d.ID, settings)
+		if wantError(t, err, gatehouse.Invalid); gatehouse.ErrorField(err) != "max_concurrent_requests" {
+			t.Errorf("the error is %v", err)
+		}
+	}
+}
+
 func TestBadUpdatesAreRefused(t *testing.T) {
 	s := newServer(t, nil)
 	d, err := s.CreateDeployment(t.Context(), root, managed("prod"))
@@ -378,7 +404,7 @@ func TestBadUpdatesAreRefused(t *testing.T) {
 		t.Error("a refused update left something behind")
 	}
 	renamed, err := s.UpdateDeployment(t.Context(), root, "elsewhere", gatehouse.Settings{Name: "renamed"})
-	if err != nil || renamed.Name != "renamed" || renamed.URLs[0] != elsewhere.URLs[0] {
+	if err != nil || renamed.Name != "renamed" || renamed.URLs[0] != elsewhere.URLs[0] || renamed.MaxConcurrentRequests != elsewhere.MaxConcurrentRequests {
 		t.Errorf("a connected deployment is renamed to %+v, %v", renamed, err)
 	}
 }

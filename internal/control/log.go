@@ -8,6 +8,8 @@ import (
 
 // engines is what control asks of those who run the programs of managed deployments.
 type engines interface {
+	// CanRun is nil, or says what to put where so that managed deployments of the type can run.
+	CanRun(t gatehouse.DeploymentType) error
 	// Evaluation is the zero value for a deployment whose rules nobody evaluates.
 	Evaluation(ctx context.Context, deploymentID string) (gatehouse.Evaluation, error)
 	// ProgramLog gives the last lines of a log, oldest first.
@@ -20,7 +22,7 @@ func (c *Control) Log(ctx context.Context, actor gatehouse.Actor, deploymentID s
 	if err != nil {
 		return nil, err
 	}
-	if d.Connected() {
+	if d.Connected() && log != gatehouse.VmalertLog {
 		return nil, gatehouse.Errorf(gatehouse.NotFound, "this deployment runs elsewhere, and so do its logs; look for them where it runs")
 	}
 	if c.engines == nil {

@@ -18,9 +18,6 @@ func (c *Control) SetNotifier(ctx context.Context, actor gatehouse.Actor, deploy
 			return err
 		}
 	}
-	if d.Connected() {
-		return gatehouse.InvalidField("notifier_url", "Gatehouse does not evaluate the rules of connected deployments; give the notifier to your own vmalert")
-	}
 	err = c.store.UpdateDeployment(ctx, d.ID, func(stored *gatehouse.Deployment) (gatehouse.AuditEvent, error) {
 		e := event(actor, gatehouse.DeploymentChanged, stored.ID, stored.Name)
 		e.DeploymentID = stored.ID

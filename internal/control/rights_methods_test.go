@@ -60,7 +60,7 @@ func (r *rights) deploymentMethods(t *testing.T) []method {
 			return r.StopDeployment(ctx, a, id)
 		}},
 		{name: "StartDeployment", may: "EAf", writes: true, prepare: managed, call: func(a gatehouse.Actor, id string) error { return r.StartDeployment(ctx, a, id) }},
-		{name: "Trash", may: "EAsof", call: func(a gatehouse.Actor, _ string) error { _, err := r.Trash(ctx, a); return err }},
+		{name: "Trash", may: "EArsof", call: func(a gatehouse.Actor, _ string) error { _, err := r.Trash(ctx, a); return err }},
 		{name: "RestoreDeployment", may: "EAf", writes: true, prepare: trashed, call: func(a gatehouse.Actor, id string) error {
 			_, err := r.RestoreDeployment(ctx, a, id, "")
 			return err

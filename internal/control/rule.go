@@ -40,7 +40,7 @@ func (c *Control) RuleFile(ctx context.Context, actor gatehouse.Actor, deploymen
 }
 
 // PutRuleFile makes or replaces a rule file. What is not a valid one is refused, with the line of the error. A running server evaluates
-// the rules of managed deployments.
+// the rules.
 func (c *Control) PutRuleFile(ctx context.Context, actor gatehouse.Actor, deploymentID, name string, content []byte) error {
 	d, err := c.deploymentFor(ctx, actor, gatehouse.ChangeRules, deploymentID)
 	if err != nil {

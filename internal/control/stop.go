@@ -25,6 +25,11 @@ func (c *Control) setStopped(ctx context.Context, actor gatehouse.Actor, idOrNam
 	if d.Connected() {
 		return gatehouse.Errorf(gatehouse.Invalid, "a connected deployment is stopped and started where it runs; to keep clients out, revoke their access tokens")
 	}
+	if action == gatehouse.DeploymentStarted {
+		if err := c.canRun(d.Type); err != nil {
+			return err
+		}
+	}
 	err = c.store.UpdateDeployment(ctx, d.ID, func(stored *gatehouse.Deployment) (gatehouse.AuditEvent, error) {
 		switch {
 		case action == gatehouse.DeploymentStarted:

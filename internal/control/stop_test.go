@@ -61,6 +61,42 @@ func TestStopAndStartADeployment(t *testing.T) {
 	wantError(t, s.StopDeployment(t.Context(), root, elsewhere.ID), gatehouse.Invalid, "where it runs")
 }
 
+// lacking are engines without the programs of a cluster.
+type lacking struct{ engines }
+
+func (lacking) CanRun(t gatehouse.DeploymentType) error {
+	if t == gatehouse.Cluster {
+		return gatehouse.Errorf(gatehouse.Unavailable, "there is no vmstorage here; put it there")
+	}
+	return nil
+}
+
+func TestWhatCannotRunIsNeitherCreatedNorStarted(t *testing.T) {
+	s := newServer(t, nil)
+	fleet := gatehouse.NewDeployment{Name: "fleet", Type: gatehouse.Cluster, Tier: "cluster-medium"}
+	d, err := s.CreateDeployment(t.Context(), root, fleet)
+	must(t, err)
+	if d.Type != gatehouse.Cluster || !d.Managed || d.MaxConcurrentRequests != 600 {
+		t.Errorf("it made %+v", d)
+	}
+	must(t, s.StopDeployment(t.Context(), root, d.ID))
+
+	s.engines = lacking{}
+	before := s.dump(t)
+	wantError(t, s.StartDeployment(t.Context(), root, d.ID), gatehouse.Unavailable, "no vmstorage here")
+	fleet.Name = "other"
+	_, err = s.CreateDeployment(t.Context(), root, fleet)
+	wantError(t, err, gatehouse.Unavailable, "no vmstorage here")
+	fleet.Tier = "huge"
+	_, err = s.CreateDeployment(t.Context(), root, fleet)
+	wantError(t, err, gatehouse.Invalid, "huge") // what is wrong with the input comes first
+	if s.dump(t) != before {
+		t.Error("a refused deployment left something behind")
+	}
+	s.managed(t, "single")
+	must(t, s.StopDeployment(t.Context(), root, d.ID))
+}
+
 func TestAStorageLimitThatIsUsedUpAlreadyIsRefused(t *testing.T) {
 	used := uint64(0)
 	s := newServer(t, func(c *Config) {

@@ -102,14 +102,14 @@ func (c *Control) Token(ctx context.Context, actor gatehouse.Actor, id string) (
 
 // tokenFor finds the token for which the actor needs the right. It is the first line of the methods that take one.
 func (c *Control) tokenFor(ctx context.Context, actor gatehouse.Actor, right gatehouse.Right, id string) (gatehouse.Token, error) {
-	if err := c.authorizeSomewhere(ctx, actor, right); err != nil {
-		return gatehouse.Token{}, err
-	}
 	t, err := c.store.Token(ctx, id)
+	if !actor.CanSomewhere(right) {
+		return gatehouse.Token{}, c.deny(ctx, actor, right, tokenTarget(t)) // the answer is the same where there is none
+	}
 	if err != nil {
 		return gatehouse.Token{}, err
 	}
-	if err := c.authorizeOn(ctx, actor, right, t.DeploymentID); err != nil {
+	if err := c.authorizeOn(ctx, actor, right, tokenTarget(t)); err != nil {
 		return gatehouse.Token{}, err
 	}
 	return t, nil
@@ -122,7 +122,7 @@ func (c *Control) RevealToken(ctx context.Context, actor gatehouse.Actor, id str
 		return secret.Secret{}, err
 	}
 	if actor.ReadOnly && t.Access != gatehouse.Read {
-		if err := c.deny(ctx, actor, gatehouse.RevealTokens, t.DeploymentID); gatehouse.ErrorCode(err) != gatehouse.Forbidden {
+		if err := c.deny(ctx, actor, gatehouse.RevealTokens, tokenTarget(t)); gatehouse.ErrorCode(err) != gatehouse.Forbidden {
 			return secret.Secret{}, err
 		}
 		return secret.Secret{}, gatehouse.Errorf(gatehouse.Forbidden,

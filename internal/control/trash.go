@@ -17,27 +17,28 @@ type trashStore interface {
 	FreeDeployment(ctx context.Context, id string, event gatehouse.AuditEvent) error
 }
 
-// Trash lists the deployments that can be restored, the last deleted first. Only who may restore them sees them.
+// Trash lists the deployments that can be restored, the last deleted first: all, or those that the actor's API key is for.
 func (c *Control) Trash(ctx context.Context, actor gatehouse.Actor) ([]gatehouse.DeletedDeployment, error) {
-	if err := c.authorizeSomewhere(ctx, actor, gatehouse.ChangeDeployments); err != nil {
+	if err := c.authorizeSomewhere(ctx, actor, gatehouse.ViewTrash); err != nil {
 		return nil, err
 	}
 	all, err := c.store.Trash(ctx)
 	return slices.DeleteFunc(all, func(d gatehouse.DeletedDeployment) bool {
-		return !actor.CanOn(gatehouse.ChangeDeployments, d.Deployment.ID)
+		return !actor.CanOn(gatehouse.ViewTrash, d.Deployment.ID)
 	}), err
 }
 
 // deletedFor finds the deployment in the trash for which the actor needs the right.
 func (c *Control) deletedFor(ctx context.Context, actor gatehouse.Actor, idOrName string) (gatehouse.DeletedDeployment, error) {
-	if err := c.authorizeSomewhere(ctx, actor, gatehouse.ChangeDeployments); err != nil {
-		return gatehouse.DeletedDeployment{}, err
-	}
+	const right = gatehouse.ChangeDeployments
 	d, err := c.store.FindDeleted(ctx, idOrName)
+	if !actor.CanSomewhere(right) {
+		return gatehouse.DeletedDeployment{}, c.deny(ctx, actor, right, deploymentTarget(d.Deployment)) // the same where there is none
+	}
 	if err != nil {
 		return d, err
 	}
-	return d, c.authorizeOn(ctx, actor, gatehouse.ChangeDeployments, d.Deployment.ID)
+	return d, c.authorizeOn(ctx, actor, right, deploymentTarget(d.Deployment))
 }
 
 // RestoreDeployment takes a deployment out of the trash, with its ID, settings, rule files and data, and starts it. Its old tokens

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,10 +43,13 @@ func connectedSpec(d gatehouse.Deployment) string {
 
 // connected watches a deployment that runs elsewhere.
 type connected struct {
+	*Supervisor
+	id     string
 	http   *http.Client
 	parts  []part
 	states *reporter
 	meter  *meter
+	rules  *evaluation
 }
 
 // run asks all URLs again and again until ctx is done. A deployment is Running when each part has a URL that answers; one that
@@ -53,6 +57,7 @@ type connected struct {
 func (c *connected) run(ctx context.Context) {
 	c.states.report(ctx, gatehouse.Provisioning, "", "", nil)
 	c.measure(ctx)
+	defer c.evaluate(ctx)()
 	running, bad := false, 0
 	version := ""
 	for ; ctx.Err() == nil; sleep(ctx, askEvery) {
@@ -141,4 +146,45 @@ func (c *connected) measure(ctx context.Context) {
 	for _, url := range urls {
 		go c.meter.follow(ctx, c.http, url, metricsURL(url))
 	}
+}
+
+// evaluate keeps vmalert running for the deployment's rules until stop is called, which returns when it has ended. It asks through the
+// relay, whether or not the deployment answers: rules that cannot be evaluated say so, and alerts that are pending stay so.
+func (c *connected) evaluate(ctx context.Context) (stop func()) {
+	dir := c.connectedFolder(c.id)
+	v := &vmalert{Supervisor: c.Supervisor, id: c.id, dir: dir, rules: c.rules, find: func(ctx context.Context) (target, func(), error) {
+		unlock, err := c.claim(ctx, dir)
+		if err != nil {
+			return target{}, nil, err
+		}
+		t, done, err := c.relay.open(c.id, dir)
+		if err != nil {
+			unlock()
+			return target{}, nil, err
+		}
+		t.delay = othersDelay
+		return t, func() { done(); unlock() }, nil
+	}}
+	return v.keep(ctx)
+}
+
+// claim makes the folder ours and free of programs that a killed Gatehouse has left behind.
+func (c *connected) claim(ctx context.Context, dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	unlock, err = lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := endLeftover(ctx, dir, c.cfg.Log); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

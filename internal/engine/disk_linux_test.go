@@ -70,6 +70,33 @@ func TestAnEngineOnAFullDiskTakesNoSamplesAndRecovers(t *testing.T) {
 	awaitSample(t, e, "after")
 }
 
+func TestAClusterOnAFullDiskAnswersQueriesAndRecovers(t *testing.T) {
+	programs, dir := clusterDir(t), smallDisk(t, 200)
+	w := supervise(t, programs, dir)
+	w.Apply(created(managedCluster()))
+	e := w.await(t, gatehouse.Running).Endpoint
+	writeTo(t, e, "0", "before")
+	awaitIn(t, w, "0", "before")
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 120<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	failed := w.await(t, gatehouse.Failed)
+	if !strings.HasPrefix(failed.State.Detail, "vmstorage takes no new samples") || failed.Endpoint == nil || failed.Endpoint.InsertURL != "" {
+		t.Errorf("the state is %+v at %v", failed.State, failed.Endpoint)
+	}
+	awaitIn(t, w, "0", "before")
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	again := w.await(t, gatehouse.Running)
+	if *again.Endpoint != *e {
+		t.Error("it was started anew")
+	}
+	writeTo(t, e, "0", "after") // which waits until vminsert has noticed
+	awaitIn(t, w, "0", "after")
+}
+
 func TestADiskWithoutASingleByteFreeIsExplained(t *testing.T) {
 	dir := smallDisk(t, 200)
 	ballast := filepath.Join(dir, "ballast")

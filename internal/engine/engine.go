@@ -1,5 +1,5 @@
 // Package engine runs VictoriaMetrics for managed deployments and watches how all deployments are doing. Each deployment has one
-// worker: a goroutine that starts and restarts its program, or asks after a connected one. All that the package keeps on disk
+// worker, which starts and restarts its programs, or asks after a connected one. All that the package keeps on disk
 // lies in one folder per deployment: the data, the log, and the files that let the next start find an engine left behind.
 package engine
 
@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"gatehouse/internal/gatehouse"
@@ -20,41 +21,53 @@ import (
 
 // Config is what a Supervisor needs to know.
 type Config struct {
-	// Dir holds the engine programs (victoria-metrics). Empty: beside the running executable, then in PATH.
+	// Dir holds the programs: victoria-metrics, those of clusters (vmstorage, vminsert, vmselect) and vmalert. Empty: beside the running executable, then in PATH.
 	Dir string
-	// DataDir is Gatehouse's data directory. A deployment's files live in DataDir/deployments/<id>/, and in DataDir/trash/ once
-	// it is deleted.
+	// DataDir is Gatehouse's data directory. A managed deployment's files live in DataDir/deployments/<id>/, and in DataDir/trash/ once
+	// it is deleted. A connected one with rules has files in DataDir/connected/<id>/, which are deleted with it.
 	DataDir string
 	// Log takes one line for each transition. Nil: nothing is logged.
 	Log *slog.Logger
 	// OnState is told every change of status, detail or version. Calls for one deployment come one after another; no lock is held
-	// during a call, and the deployment's supervision waits for it. endpoint is set exactly while a managed deployment serves; it
-	// is nil for connected ones, whose URLs the deployment itself holds. Nil: nobody is told.
+	// during a call, and the deployment's supervision waits for it. endpoint is set exactly while a managed deployment serves, or a
+	// part of a cluster does; it is nil for connected ones, whose URLs the deployment itself holds. Nil: nobody is told.
 	OnState func(deploymentID string, s gatehouse.State, endpoint *Endpoint)
 	// Rules reads the rules of a deployment, which vmalert evaluates. Nil: there are none.
 	Rules func(ctx context.Context, deploymentID string) (gatehouse.RuleSet, error)
 	// OnRules is told when the evaluation of a deployment's rules starts, fails or ends. Nil: nobody is told.
 	OnRules func(deploymentID string)
+	// Data serves the data of a deployment to its rules, without a credential. Nil: only those are evaluated whose data one managed engine
+	// has.
+	Data func(deploymentID string) http.Handler
 	// ConsoleURL is where alerts lead to, without a slash at the end.
 	ConsoleURL string
 }
 
 // Endpoint is where a managed deployment answers, and the credential that it demands. It is another one after each restart.
 type Endpoint struct {
-	URL      string
-	Username string
-	Password string
+	URL        string // of a single node
+	InsertURL  string // of a cluster's vminsert; empty while it does not serve
+	SelectURL  string // of its vmselect; the same
+	StorageURL string // of its vmstorage, which tells how it is doing; the same
+	Username   string
+	Password   string
 }
 
 // String leaves the password out, so that an Endpoint may be logged.
-func (e Endpoint) String() string { return e.URL }
+func (e Endpoint) String() string {
+	return strings.Join(strings.Fields(e.URL+" "+e.InsertURL+" "+e.SelectURL), " ")
+}
+
+func (e *Endpoint) equal(other *Endpoint) bool {
+	return e == other || e != nil && other != nil && *e == *other
+}
 
 func (e Endpoint) authorization() string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(e.Username+":"+e.Password))
 }
 
 // GoString does the same for %#v.
-func (e Endpoint) GoString() string { return e.URL }
+func (e Endpoint) GoString() string { return e.String() }
 
 // Supervisor runs and watches the deployments that Apply tells it of. All methods may be called from any goroutine.
 type Supervisor struct {
@@ -64,6 +77,8 @@ type Supervisor struct {
 	// killing is done once Stop has run out of time: engines that have not ended by then are killed.
 	killing context.Context
 	kill    context.CancelFunc
+
+	relay *relay
 
 	mu      sync.Mutex
 	stopped bool
@@ -78,6 +93,7 @@ type worker struct {
 	states *reporter
 	meter  *meter
 	rules  *evaluation
+	name   string // of the deployment
 }
 
 // Why a worker ends. What it still has to report depends on it.
@@ -113,16 +129,13 @@ func New(cfg Config) (*Supervisor, error) {
 	if cfg.OnRules == nil {
 		cfg.OnRules = func(string) {}
 	}
-	s := &Supervisor{cfg: cfg, http: newHealthClient(), workers: map[string]*worker{}}
+	s := &Supervisor{cfg: cfg, http: newHealthClient(), relay: newRelay(cfg.Data, cfg.Log), workers: map[string]*worker{}}
 	s.killing, s.kill = context.WithCancel(context.Background())
 	return s, nil
 }
 
-// Available tells whether managed deployments can run: nil, or a *gatehouse.Error that says where the program is missing.
-func (s *Supervisor) Available() error {
-	_, err := s.findProgram()
-	return err
-}
+// Available tells whether managed single nodes can run: nil, or a *gatehouse.Error that says where the program is missing.
+func (s *Supervisor) Available() error { return s.CanRun(gatehouse.SingleNode) }
 
 // Apply follows one change of the store: it sees to it that a created or changed deployment runs (managed) or is watched
 // (connected), and that a deleted one is stopped and its folder moved to the trash. It returns at once and may be told the same
@@ -134,18 +147,23 @@ func (s *Supervisor) Apply(c gatehouse.Change) {
 	case c.Deployment != nil && c.Deployment.Managed && c.Deployment.StoppedBy != "":
 		d := *c.Deployment
 		s.replace(d.ID, stoppedSpec(d), errStopped, func(ctx context.Context, w *worker) { s.keepStopped(ctx, d, w.states) })
+		s.noteSettings(d)
 	case c.Deployment != nil && c.Deployment.Managed:
 		d := *c.Deployment
 		s.replace(d.ID, managedSpec(d), errReplaced, func(ctx context.Context, w *worker) {
-			(&managed{Supervisor: s, d: d, states: w.states, meter: w.meter, rules: w.rules, dir: s.folder(d.ID)}).run(ctx)
+			dir := s.folder(d.ID)
+			flags := func(p gatehouse.Program, at ports) ([]string, error) { return programFlags(d, dir, p, at, s.memory()) }
+			(&managed{Supervisor: s, d: d, states: w.states, meter: w.meter, rules: w.rules, dir: dir, flags: flags}).run(ctx)
 		})
-		s.setLimit(d)
+		s.noteSettings(d)
 		s.lookAtRules(d.ID)
 	case c.Deployment != nil:
 		d := *c.Deployment
 		s.replace(d.ID, connectedSpec(d), errReplaced, func(ctx context.Context, w *worker) {
-			(&connected{http: clientFor(d.Upstream), parts: partsOf(d), states: w.states, meter: w.meter}).run(ctx)
+			(&connected{Supervisor: s, id: d.ID, http: clientFor(d.Upstream), parts: partsOf(d), states: w.states, meter: w.meter, rules: w.rules}).run(ctx)
 		})
+		s.noteSettings(d)
+		s.lookAtRules(d.ID)
 	case c.GoneDeployment != "":
 		id := c.GoneDeployment
 		s.replace(id, specGone, errGone, func(ctx context.Context, _ *worker) { s.discard(ctx, id) })
@@ -167,9 +185,12 @@ func (s *Supervisor) replace(id, spec string, why error, run func(context.Contex
 	w := &worker{spec: spec, done: make(chan struct{})}
 	if old != nil {
 		old.cancel(why)
-		w.states, w.meter, w.rules = old.states, old.meter, old.rules
+		w.states, w.meter, w.rules, w.name = old.states, old.meter, old.rules, old.name
+		if old.spec == specGone {
+			w.meter = newMeter() // a restored deployment counts from 0, as it does at the access endpoint
+		}
 	} else {
-		w.states, w.meter, w.rules = &reporter{id: id, log: s.cfg.Log, tell: s.cfg.OnState}, newMeter(), newEvaluation()
+		w.states, w.meter, w.rules = &reporter{what: "deployment", id: id, log: s.cfg.Log, tell: s.cfg.OnState}, newMeter(), newEvaluation()
 	}
 	var ctx context.Context
 	ctx, w.cancel = context.WithCancelCause(context.Background())
@@ -183,11 +204,12 @@ func (s *Supervisor) replace(id, spec string, why error, run func(context.Contex
 	}()
 }
 
-// setLimit passes on what may change while an engine runs.
-func (s *Supervisor) setLimit(d gatehouse.Deployment) {
+// noteSettings passes on what may change while an engine runs.
+func (s *Supervisor) noteSettings(d gatehouse.Deployment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w := s.workers[d.ID]; w != nil {
+		w.name = d.Name
 		w.meter.setLimit(d.StorageGB)
 	}
 }
@@ -208,6 +230,7 @@ func (s *Supervisor) Stop(ctx context.Context) {
 	for _, w := range workers {
 		<-w.done
 	}
+	s.relay.close()
 }
 
 // folder is where the files of a deployment live.
@@ -216,14 +239,29 @@ func (s *Supervisor) folder(id string) string { return filepath.Join(s.cfg.DataD
 // namesFolder guards against an ID that leads elsewhere. Ours are UUIDs; another one would come from a tampered database.
 func namesFolder(id string) bool { return id != "." && id != ".." && id == filepath.Base(id) }
 
+// connectedFolder is where those of a connected one live. They are no data that one might want back, so they never come near the trash.
+func (s *Supervisor) connectedFolder(id string) string {
+	return filepath.Join(s.cfg.DataDir, "connected", id)
+}
+
 // Folders gives the IDs of all deployments that have files.
 func (s *Supervisor) Folders() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(s.cfg.DataDir, "deployments"))
+	managed, err := foldersIn(filepath.Join(s.cfg.DataDir, "deployments"))
+	if err != nil {
+		return nil, err
+	}
+	connected, err := foldersIn(filepath.Join(s.cfg.DataDir, "connected"))
+	return append(managed, connected...), err
+}
+
+// foldersIn gives the IDs of the deployments whose folders lie in dir.
+func foldersIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look for the data of deployments: %w", err)
+		return nil, fmt.Errorf("look for the files of deployments: %w", err)
 	}
 	var ids []string
 	for _, e := range entries {

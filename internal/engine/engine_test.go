@@ -26,14 +26,15 @@ const patience = 90 * time.Second
 const testID = "0b7c1b36-5f3a-4b52-9a53-2f6c8a6f1c11"
 
 func TestMain(m *testing.M) {
-	gatehouse.Tiers = slices.Concat(gatehouse.BuiltinTiers, tightTiers)
+	gatehouse.Tiers = slices.Concat(gatehouse.BuiltinTiers, tightTiers, []gatehouse.Tier{tightCluster})
 	if dir := os.Getenv("ENGINE_TEST_SERVE"); dir != "" {
 		serveForTest(dir)
 	}
 	os.Exit(m.Run())
 }
 
-// serveForTest is a Gatehouse to be killed: it runs one managed deployment and prints each of its states.
+// serveForTest is a Gatehouse to be killed: it runs one managed deployment, or evaluates a rule of a connected one, and prints each state of
+// the deployment.
 func serveForTest(dataDir string) {
 	out := json.NewEncoder(os.Stdout)
 	s, err := New(Config{Dir: os.Getenv("ENGINE_TEST_DIR"), DataDir: dataDir,
@@ -41,7 +42,18 @@ func serveForTest(dataDir string) {
 	if err != nil {
 		panic(err)
 	}
-	s.Apply(created(managedDeployment()))
+	d := managedDeployment()
+	if os.Getenv("ENGINE_TEST_CLUSTER") != "" {
+		d = managedCluster()
+	}
+	if url := os.Getenv("ENGINE_TEST_CONNECTED"); url != "" {
+		d = connectedTo(url)
+		s.cfg.Rules = func(context.Context, string) (gatehouse.RuleSet, error) {
+			return gatehouse.RuleSet{Files: []gatehouse.RuleFile{rulesOf("a", "records", recording)}}, nil
+		}
+		s.relay.data = func(string) http.Handler { return http.NotFoundHandler() }
+	}
+	s.Apply(created(d))
 	select {}
 }
 
@@ -63,6 +75,8 @@ func programDir(t *testing.T) string {
 	}
 	return dir
 }
+
+var everyProgram = slices.Concat(gatehouse.SingleNode.Programs(), gatehouse.Cluster.Programs())
 
 type event struct {
 	State    gatehouse.State
@@ -104,8 +118,11 @@ func supervise(t *testing.T, dir, dataDir string) *watched {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			t.Logf("what Gatehouse logged:\n%s", w.log.String())
-			lines, _ := w.LogTail(testID, 20)
-			t.Logf("what VictoriaMetrics logged:\n%s", strings.Join(lines, "\n"))
+			for _, p := range everyProgram {
+				if lines, err := w.ProgramLog(testID, p.Log(), 20); err == nil {
+					t.Logf("what %s logged:\n%s", p, strings.Join(lines, "\n"))
+				}
+			}
 		}
 	})
 	return w
@@ -226,12 +243,22 @@ func awaitSample(t *testing.T, e *Endpoint, series string) {
 	})
 }
 
-// enginePID gives the process that the deployment's folder names.
+// enginePID gives the process of a single node that the deployment's folder names.
 func (w *watched) enginePID(t *testing.T) int {
 	t.Helper()
+	return w.programPID(t, gatehouse.SingleProgram)
+}
+
+func (w *watched) programPID(t *testing.T, p gatehouse.Program) int {
+	t.Helper()
+	return programPIDIn(t, w.folder(testID), p)
+}
+
+func programPIDIn(t *testing.T, dir string, p gatehouse.Program) int {
+	t.Helper()
 	var pid int
-	eventually(t, "the engine's process is noted", func() bool {
-		note, _ := os.ReadFile(pidPath(w.folder(testID)))
+	eventually(t, "the process of "+string(p)+" is noted", func() bool {
+		note, _ := os.ReadFile(programFiles(dir, p).pid())
 		_, err := fmt.Sscanf(string(note), "%d", &pid)
 		return err == nil
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"sync"
 	"time"
 
@@ -76,6 +77,20 @@ func (s *Supervisor) Evaluation(ctx context.Context, deploymentID string) (gateh
 	return state, nil
 }
 
+// RulesProblem says what keeps the rules of a deployment from being evaluated, or is "".
+func (s *Supervisor) RulesProblem(deploymentID string) string {
+	s.mu.Lock()
+	w := s.workers[deploymentID]
+	s.mu.Unlock()
+	if w == nil {
+		return ""
+	}
+	if state, _ := w.rules.now(); state.Status == gatehouse.Failed {
+		return state.Detail
+	}
+	return ""
+}
+
 // clientOf makes a client with the credential of a program that Gatehouse runs.
 func (s *Supervisor) clientOf(e *Endpoint) *http.Client {
 	return &http.Client{Transport: authorized{s.http.Transport, e.authorization()}, CheckRedirect: s.http.CheckRedirect}
@@ -111,7 +126,7 @@ func parseRules(body []byte) ([]gatehouse.RuleGroup, error) {
 		group := gatehouse.RuleGroup{Name: g.Name, Interval: time.Duration(g.Interval * float64(time.Second))}
 		for _, r := range g.Rules {
 			rule := gatehouse.RuleState{
-				Name: r.Name, Alerting: r.Type == "alerting", Query: r.Query, Health: gatehouse.RuleHealth(r.Health), Error: cut(r.LastError),
+				Name: r.Name, Alerting: r.Type == "alerting", Query: r.Query, Health: gatehouse.RuleHealth(r.Health), Error: cut(plainError(r.LastError)),
 				LastEvaluation: r.LastEvaluation, Samples: r.LastSamples,
 			}
 			if r.LastEvaluation.IsZero() {
@@ -125,4 +140,21 @@ func parseRules(body []byte) ([]gatehouse.RuleGroup, error) {
 		groups = append(groups, group)
 	}
 	return groups, nil
+}
+
+// refusedQuery is how vmalert quotes an answer. The URL is that of a loopback port, which means nothing to people, and is so long that
+// little room is left for the rest.
+var refusedQuery = regexp.MustCompile(`(?s)unexpected response code (\d+) for \S+ Response body (.*)$`)
+
+// plainError gives what VictoriaMetrics, or the access endpoint before it, says about a query that vmalert could not evaluate.
+func plainError(text string) string {
+	m := refusedQuery.FindStringSubmatch(text)
+	if m == nil {
+		return text
+	}
+	var answer struct{ Error string }
+	if json.Unmarshal([]byte(m[2]), &answer) == nil && answer.Error != "" {
+		return answer.Error
+	}
+	return "VictoriaMetrics answers HTTP status " + m[1] + ": " + m[2]
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"path/filepath"
 	"runtime"
 	"strings"
 	"unicode/utf8"
@@ -21,11 +22,11 @@ var remedies = []struct{ words, remedy string }{
 	{"disk quota exceeded", "the disk quota for DIR is used up; raise it or free some space"},
 	{"read-only file system", "DIR lies on a read-only file system; make it writable, or use another --data-dir"},
 	{"not a directory", "something that is not a folder is in the way of DIR; move it away"},
-	{"exec format error", "PROGRAM is not a program for this machine (" + runtime.GOOS + "/" + runtime.GOARCH + "); put the right victoria-metrics there"},
+	{"exec format error", "PROGRAM is not a program for this machine (" + runtime.GOOS + "/" + runtime.GOARCH + "); put the right one there"},
 	{"exec PROGRAM: permission denied", "PROGRAM is not marked as executable; do that with: chmod +x PROGRAM"},
 	{"permission denied", "Gatehouse's user may not write everything in DIR; make it the owner of that folder and all in it"},
 	{"operation not permitted", "Gatehouse's user may not write everything in DIR; make it the owner of that folder and all in it"},
-	{"flag provided but not defined", "PROGRAM does not know a setting that Gatehouse needs; use VictoriaMetrics v1.151.0 or newer"},
+	{"flag provided but not defined", "PROGRAM does not know a setting that Gatehouse needs; use VictoriaMetrics " + pinned + " or newer"},
 	{"cannot allocate memory", "the machine has no memory left; give it more, or run fewer programs on it"},
 	{"out of memory", "the machine has no memory left; give it more, or run fewer programs on it"},
 	{"too many open files", "the limit of open files is too low; raise it (ulimit -n) for gatehouse"},
@@ -35,10 +36,10 @@ var remedies = []struct{ words, remedy string }{
 	{"FATAL: ", "its data in DIR may be damaged; put back a backup, or move away the file that is named. Gatehouse has deleted nothing"},
 }
 
-// explain makes the one sentence that users see of a failed engine: what happened, what to do, and the words it comes from.
-func explain(what, words, dir, program string) *gatehouse.Error {
-	fill := strings.NewReplacer("DIR", dir, "PROGRAM", program)
-	remedy := "Gatehouse tries again; " + logPath(dir) + " may tell more"
+// explain makes the one sentence that users see of a failed program: what happened, what to do, and the words it comes from.
+func explain(what, words string, f files, program string) *gatehouse.Error {
+	fill := strings.NewReplacer("DIR", filepath.Dir(string(f)), "PROGRAM", program)
+	remedy := "Gatehouse tries again; " + f.log() + " may tell more"
 	for _, r := range remedies {
 		if strings.Contains(words, fill.Replace(r.words)) {
 			remedy = fill.Replace(r.remedy)
@@ -50,11 +51,11 @@ func explain(what, words, dir, program string) *gatehouse.Error {
 
 // whyEnded explains the end of an engine that nobody here asked to end.
 func (p *process) whyEnded(ready bool) *gatehouse.Error {
-	what := "VictoriaMetrics does not start"
+	what := string(p.name) + " does not start"
 	if ready {
-		what = "VictoriaMetrics has ended"
+		what = string(p.name) + " has ended"
 	}
-	return explain(what, p.lastWords(), p.dir, p.program)
+	return explain(what, p.lastWords(), p.files, p.program)
 }
 
 // lastWords is how a process has ended, and what it said last.

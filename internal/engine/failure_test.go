@@ -148,12 +148,12 @@ func TestExplanationsHoldTheRemedy(t *testing.T) {
 		`exit status 0`:      "outside Gatehouse",
 		`exit status 7: hmm`: "/d/engine.log",
 	} {
-		got := explain("VictoriaMetrics has ended", words, "/d", "/p").Error()
+		got := explain("VictoriaMetrics has ended", words, engineFiles("/d"), "/p").Error()
 		if !strings.Contains(got, want) || !strings.Contains(got, words) {
 			t.Errorf("explain(%q) = %q; want it to say %q", words, got, want)
 		}
 	}
-	if got := explain("x", strings.Repeat("long ", 1000), "/d", "/p").Error(); len(got) > 500 {
+	if got := explain("x", strings.Repeat("long ", 1000), engineFiles("/d"), "/p").Error(); len(got) > 500 {
 		t.Errorf("an explanation has %d bytes", len(got))
 	}
 }

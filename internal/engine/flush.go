@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,7 +12,7 @@ import (
 // Left alone it takes seconds, and whoever asks too early for a new series finds nothing for ten more. It costs the engine some
 // work, so it is for a newcomer's first sample, not for every one.
 func (e Endpoint) Flush(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.URL+"/internal/force_flush", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cmp.Or(e.StorageURL, e.URL)+"/internal/force_flush", nil)
 	if err != nil {
 		return err
 	}

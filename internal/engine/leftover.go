@@ -56,10 +56,19 @@ func (f files) forgetPID() { os.Remove(f.pid()) }
 // endLeftover ends the programs that a killed Gatehouse may have left behind. The caller holds the folder's lock. It returns early,
 // with one still there, only when ctx is done or it cannot be killed.
 func endLeftover(ctx context.Context, dir string, log *slog.Logger) error {
-	if err := vmalertFiles(dir).endLeftover(ctx, "vmalert", ruleFlag(dir), vmalertSteps, log); err != nil {
+	f := vmalertFiles(dir)
+	if err := f.endLeftover(ctx, "vmalert", f.passwordFlag(), vmalertSteps, log); err != nil {
 		return err
 	}
-	return engineFiles(dir).endLeftover(ctx, "VictoriaMetrics", dataFlag(dir), leftoverSteps, log)
+	for _, t := range []gatehouse.DeploymentType{gatehouse.SingleNode, gatehouse.Cluster} {
+		for _, p := range slices.Backward(t.Programs()) { // the order in which they end
+			f := programFiles(dir, p)
+			if err := f.endLeftover(ctx, string(p), f.passwordFlag(), leftoverSteps, log); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // endLeftover ends one program, which is recognised by the flag.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -90,11 +91,14 @@ func (s *Supervisor) LogTail(deploymentID string, lines int) ([]string, error) {
 
 // ProgramLog does the same for any program that Gatehouse runs for the deployment. At most 1 MiB of each of its two files is read.
 func (s *Supervisor) ProgramLog(deploymentID string, program gatehouse.LogName, lines int) ([]string, error) {
-	path := engineFiles(s.folder(deploymentID)).log()
+	path := filepath.Join(s.folder(deploymentID), string(program)+".log")
 	if program == gatehouse.VmalertLog {
 		path = vmalertFiles(s.folder(deploymentID)).log()
+		if elsewhere := vmalertFiles(s.connectedFolder(deploymentID)).log(); exists(elsewhere) {
+			path = elsewhere
+		}
 	}
-	if _, err := os.Stat(path); !namesFolder(deploymentID) || errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); !namesFolder(deploymentID) || !namesFolder(string(program)) || errors.Is(err, fs.ErrNotExist) {
 		return nil, gatehouse.Errorf(gatehouse.NotFound, "this deployment has no %s", program.Missing())
 	} else if err != nil {
 		return nil, err

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -14,26 +16,14 @@ import (
 const (
 	firstWait   = 500 * time.Millisecond // before the first restart; it doubles with each failure
 	mostWait    = 30 * time.Second
-	steadyAfter = time.Minute // an engine that ran this long starts over at firstWait
+	steadyAfter = time.Minute // a program that ran this long starts over at firstWait
 
 	manyFailures = 3 // in a row are said to be so many
 
 	storageWarnPercent = 90
-
-	probeStarting = 100 * time.Millisecond
-	probeRunning  = 500 * time.Millisecond
-	// An engine under heavy load may take seconds to answer, and must not be given up for that; people should know of a hung one
-	// within five seconds.
-	hungAfter    = 4 * time.Second
-	probeTimeout = hungAfter - probeRunning
-	slowStart    = 30 * time.Second
-
-	// endPatience is how long an engine may take to write to disk when its deployment was changed or deleted. On Stop the
-	// caller's deadline counts instead, if that is earlier.
-	endPatience = 5 * time.Minute
 )
 
-// managed keeps the engine of one deployment running.
+// managed keeps the programs of one deployment running: one of a single node, three of a cluster.
 type managed struct {
 	*Supervisor
 	d      gatehouse.Deployment
@@ -41,18 +31,44 @@ type managed struct {
 	meter  *meter
 	rules  *evaluation
 	dir    string
+	flags  func(gatehouse.Program, ports) ([]string, error)
+
+	board board
+	book  portBook
+	// lifeline is that of the program that keeps the data, in a cluster: the others hold on to it, so it outlives a restart.
+	lifeline *lifeline
+	// password is what all programs of a cluster demand until the worker ends; a single node has another one for each start.
+	password string
 }
 
-// run starts the engine again and again until ctx is done; then it has ended. An engine that cannot start is tried for ever, as
-// what is in its way (a full disk, a missing program) goes away without telling us.
+// run keeps the programs running until ctx is done; then they have ended.
 func (m *managed) run(ctx context.Context) {
 	m.states.report(ctx, gatehouse.Provisioning, "", "", nil)
+	m.board.tell = func(s standing) { m.states.report(ctx, s.status, s.detail, s.version, s.endpoint) }
+	m.board.programs = m.d.Type.Programs()
+	var unlock func()
+	m.persist(ctx, m.board.programs[0], func(ctx context.Context) (err error) {
+		unlock, err = m.claim(ctx)
+		return err
+	})
+	if unlock != nil {
+		m.keepAll(ctx)
+		unlock()
+	}
+	if errors.Is(context.Cause(ctx), errStopping) {
+		m.states.report(ctx, gatehouse.Stopped, "Gatehouse has stopped it; it starts again with Gatehouse", "", nil)
+	}
+}
+
+// persist calls try until it succeeds or ctx is done, with growing pauses. It goes on for ever, as what is in the way (a full disk, a
+// missing program) goes away without telling us.
+func (m *managed) persist(ctx context.Context, program gatehouse.Program, try func(context.Context) error) {
 	wait, failures := firstWait, 0
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := m.serve(ctx)
-		if ctx.Err() != nil {
-			break
+		err := try(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
 		}
 		if time.Since(began) >= steadyAfter {
 			wait, failures = firstWait, 0
@@ -61,108 +77,97 @@ func (m *managed) run(ctx context.Context) {
 		if failures++; failures >= manyFailures {
 			detail += fmt.Sprintf("; that was failure %d in a row, and Gatehouse goes on trying", failures)
 		}
-		m.states.report(ctx, gatehouse.Failed, detail, "", nil)
+		m.board.note(program, standing{status: gatehouse.Failed, detail: detail})
 		sleep(ctx, wait)
 		wait = min(2*wait, mostWait)
 	}
-	if errors.Is(context.Cause(ctx), errStopping) {
-		m.states.report(ctx, gatehouse.Stopped, "Gatehouse has stopped it; it starts again with Gatehouse", "", nil)
-	}
 }
 
-// serve starts the engine and watches it until it has ended, for whatever reason. The error is for the user's eyes.
-func (m *managed) serve(ctx context.Context) error {
-	program, err := m.findProgram()
-	if err != nil {
-		return err
+// claim makes the deployment's folder ours, with its data and without programs that a killed Gatehouse has left behind.
+func (m *managed) claim(ctx context.Context) (unlock func(), err error) {
+	if err := m.CanRun(m.d.Type); err != nil {
+		return nil, err
+	}
+	lead := m.board.programs[0]
+	cannot := func(err error) error {
+		path, _ := m.findProgram(lead)
+		return explain(string(lead)+" cannot start", err.Error(), programFiles(m.dir, lead), path)
 	}
 	if err := m.takeBack(m.d.ID); err != nil {
-		return explain("VictoriaMetrics cannot start", err.Error(), m.dir, program)
+		return nil, cannot(err)
 	}
 	if err := os.MkdirAll(m.dir, 0o700); err != nil {
-		return explain("VictoriaMetrics cannot start", err.Error(), m.dir, program)
+		return nil, cannot(err)
 	}
-	unlock, err := lockFolder(m.dir)
+	unlock, err = lockFolder(m.dir)
 	if err != nil {
-		return explain("VictoriaMetrics cannot start", err.Error(), m.dir, program)
+		return nil, cannot(err)
 	}
-	defer unlock()
 	if err := endLeftover(ctx, m.dir, m.cfg.Log); err != nil {
-		return err
+		unlock()
+		return nil, err
 	}
-	p, err := m.start(ctx, program)
-	if err != nil {
-		return explain("VictoriaMetrics cannot start", err.Error(), m.dir, program)
-	}
-	defer m.end(ctx, p)
-	return m.watch(ctx, p)
+	return unlock, nil
 }
 
-// watch reports how the engine is doing until it has ended or ctx is done.
-func (m *managed) watch(ctx context.Context, p *process) error {
-	var (
-		every    = probeStarting
-		ready    = false
-		lastGood = time.Now()
-		began    = lastGood
-	)
-	for {
+// keepAll keeps the programs running until ctx is done. Each starts when the one before it serves. They end in the opposite order:
+// vminsert has samples that it has accepted, and vmstorage must be there to take them.
+func (m *managed) keepAll(ctx context.Context) {
+	if len(m.board.programs) > 1 {
+		m.password = rand.Text()
+		line, err := newLifeline()
+		if err != nil {
+			m.cfg.Log.Error("the programs of a cluster may end in the wrong order if Gatehouse is killed", "deployment", m.d.ID, "error", err)
+		} else {
+			line.lasting = true
+			m.lifeline = line
+			defer line.free()
+		}
+	}
+	var running []*keeper
+	for _, program := range m.board.programs {
+		k := m.keep(context.WithoutCancel(ctx), program)
+		running = append(running, k)
 		select {
+		case <-k.served:
+			continue
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-p.ended:
-			return p.whyEnded(ready)
-		case <-time.After(every):
 		}
-		p.capLog(m.cfg.Log)
-		err := probe(ctx, m.http, p.endpoint.URL, probeTimeout)
-		if err == nil && !ready {
-			// Until here another program could be the one that answers: our engine may have found its port taken.
-			if !listens(p.pid, p.port) {
-				continue
-			}
-			ready, every = true, probeRunning
-			stop := m.measure(ctx, p)
-			defer stop()
-			defer m.evaluate(ctx, p)()
-		}
-		switch {
-		case err == nil:
-			lastGood, p.served = time.Now(), true
-			m.reportServing(ctx, p)
-		case !ready && time.Since(began) >= slowStart:
-			m.states.report(ctx, gatehouse.Provisioning, "VictoriaMetrics is still opening its data; "+logPath(m.dir)+" shows how far it is", p.version, nil)
-		case ready && time.Since(lastGood) >= hungAfter:
-			m.states.report(ctx, gatehouse.Failed, fmt.Sprintf("VictoriaMetrics (process %d) runs but does not answer; look for overload, a slow disk or lack of memory. "+
-				"Gatehouse leaves it running, and uses it as soon as it answers again", p.pid), p.version, nil)
-		}
+		break
+	}
+	stop := func() {}
+	if ctx.Err() == nil && len(running) > 1 {
+		stop = m.evaluateThroughRelay(ctx)
+	}
+	<-ctx.Done()
+	stop()
+	for _, k := range slices.Backward(running) {
+		k.end(context.Cause(ctx))
 	}
 }
 
-// measure follows the engine's metrics until stop is called.
-func (m *managed) measure(ctx context.Context, p *process) (stop func()) {
-	ctx, stop = context.WithCancel(ctx)
-	go m.meter.follow(ctx, m.clientOf(&p.endpoint), "", p.endpoint.URL+"/metrics")
-	return stop
-}
-
-// reportServing tells of an engine that answers. When its disk is full it has failed in what matters most, and still has an endpoint:
-// queries work.
-func (m *managed) reportServing(ctx context.Context, p *process) {
-	status, detail := gatehouse.Running, m.storageWarning()
-	if full := fullDisk(m.dir); full != "" {
-		status, detail = gatehouse.Failed, full
+// serving is the standing of a program that answers. When its disk is full, the one that keeps the data has failed in what matters
+// most, and still has an endpoint: queries work.
+func (m *managed) serving(p *process) standing {
+	s := standing{status: gatehouse.Running, version: p.version, endpoint: &p.endpoint}
+	if p.name != m.board.programs[0] {
+		return s
 	}
-	m.states.report(ctx, status, detail, p.version, &p.endpoint)
+	if full := fullDisk(p); full != "" {
+		s.status, s.detail = gatehouse.Failed, full
+	} else {
+		s.detail = m.storageWarning()
+	}
+	return s
 }
 
 // fullDisk explains why a running engine refuses samples, or is "".
-func fullDisk(dir string) string {
+func fullDisk(p *process) string {
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err != nil || uint64(fs.Bavail)*uint64(fs.Bsize) >= minFreeDiskBytes {
+	if err := syscall.Statfs(p.dir, &fs); err != nil || uint64(fs.Bavail)*uint64(fs.Bsize) >= minFreeDiskBytes {
 		return ""
 	}
-	return fmt.Sprintf("VictoriaMetrics takes no new samples, as the disk of %s has less than %d MB free; free some space. Queries still work", dir, minFreeDiskBytes/1_000_000)
+	return fmt.Sprintf("%s takes no new samples, as the disk of %s has less than %d MB free; free some space. Queries still work", p.name, p.dir, minFreeDiskBytes/1_000_000)
 }
 
 // storageWarning is said from 90 % of the storage limit on. The engine itself knows no such limit, so writes go on beyond it, until

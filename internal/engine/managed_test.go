@@ -170,7 +170,10 @@ func TestOnlyChangesThatMatterRestartAnEngine(t *testing.T) {
 func killedGatehouse(t *testing.T, dataDir string) (*os.Process, *Endpoint) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "ENGINE_TEST_SERVE="+dataDir, "ENGINE_TEST_DIR="+programDir(t))
+	cmd.Env = append(os.Environ(), "ENGINE_TEST_SERVE="+dataDir)
+	if os.Getenv("ENGINE_TEST_DIR") == "" {
+		cmd.Env = append(cmd.Env, "ENGINE_TEST_DIR="+programDir(t))
+	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

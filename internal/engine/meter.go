@@ -23,11 +23,15 @@ const (
 type meter struct {
 	mu        sync.Mutex
 	storageGB uint64            // what the deployment may use; 0 is no limit
-	programs  map[string]*track // by URL, which for a managed engine is always ""
+	programs  map[string]*track // by URL, or by name of one that Gatehouse runs
 	at        time.Time
+
+	// What was counted since began, through restarts of the programs. Unknown until a program has told.
+	began          time.Time
+	ingested, read gatehouse.Figure
 }
 
-func newMeter() *meter { return &meter{programs: map[string]*track{}} }
+func newMeter() *meter { return &meter{programs: map[string]*track{}, began: time.Now()} }
 
 // setLimit notes the storage limit, which needs no restart.
 func (m *meter) setLimit(storageGB uint64) {
@@ -45,8 +49,33 @@ func (m *meter) add(program string, r reading) {
 		t = &track{}
 		m.programs[program] = t
 	}
+	m.count(&m.ingested, t, r, func(r reading) gatehouse.Figure { return r.inserted })
+	m.count(&m.read, t, r, func(r reading) gatehouse.Figure { return r.read })
 	t.add(r)
 	m.at = r.at
+}
+
+// count adds to a counter what a program has counted since its last reading. Of the first one, only what a program that is younger
+// than the meter has counted is new.
+func (m *meter) count(sum *gatehouse.Figure, t *track, r reading, of func(reading) gatehouse.Figure) {
+	now := of(r)
+	if !now.Known {
+		return
+	}
+	fresh := now.Value
+	if n := len(t.recent); n > 0 && t.recent[n-1].started == r.started {
+		fresh -= of(t.recent[n-1]).Value
+	} else if n == 0 && r.startedAt().Before(m.began.Truncate(time.Second)) {
+		fresh = 0
+	}
+	add(sum, max(0, fresh))
+}
+
+// counters gives what was counted since the meter was made.
+func (m *meter) counters() (ingested, read gatehouse.Figure) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ingested, m.read
 }
 
 // forget drops programs that do not belong to the deployment any more.
@@ -88,7 +117,7 @@ func (m *meter) follow(ctx context.Context, client *http.Client, program, page s
 }
 
 // Figures gives what the metrics of a deployment's VictoriaMetrics say, read in the last seconds. Figures that are not known are
-// marked so: at first all, and of a cluster those of vmstorage, whose URL Gatehouse does not know.
+// marked so: at first all, and of a connected cluster those of vmstorage, whose URL Gatehouse does not know.
 func (s *Supervisor) Figures(deploymentID string) (gatehouse.Figures, error) {
 	s.mu.Lock()
 	w := s.workers[deploymentID]

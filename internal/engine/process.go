@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"context"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -19,12 +18,21 @@ import (
 // files are those in a deployment's folder that belong to one of its programs: their common path without the extension.
 type files string
 
-func engineFiles(dir string) files  { return files(filepath.Join(dir, "engine")) }
+// programFiles are named after the log.
+func programFiles(dir string, p gatehouse.Program) files {
+	return files(filepath.Join(dir, string(p.Log())))
+}
+
+func engineFiles(dir string) files  { return programFiles(dir, gatehouse.SingleProgram) }
 func vmalertFiles(dir string) files { return files(filepath.Join(dir, "vmalert")) }
+func relayFiles(dir string) files   { return files(filepath.Join(dir, "relay")) }
 
 func (f files) log() string      { return string(f) + ".log" }
 func (f files) pid() string      { return string(f) + ".pid" }
 func (f files) password() string { return string(f) + ".password" }
+
+// passwordFlag is also how a process is recognised as the one of a deployment.
+func (f files) passwordFlag() string { return "-httpAuth.password=file://" + f.password() }
 
 func logPath(dir string) string      { return engineFiles(dir).log() }
 func pidPath(dir string) string      { return engineFiles(dir).pid() }
@@ -33,10 +41,13 @@ func passwordPath(dir string) string { return engineFiles(dir).password() }
 // process is one program that Gatehouse has started.
 type process struct {
 	dir      string
+	name     gatehouse.Program
 	files    files
-	program  string
+	program  string // where it lies
 	pid      int
 	port     int
+	at       ports
+	password string // that it demands; empty: a fresh one
 	handle   *os.Process
 	endpoint Endpoint
 	version  string
@@ -49,26 +60,10 @@ type process struct {
 	err   error         // how; read it after ended
 }
 
-// start runs the program for the deployment on a free loopback port, with a fresh password.
-func (m *managed) start(ctx context.Context, program string) (*process, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, fmt.Errorf("find a free port: %w", err)
-	}
-	flags, err := engineFlags(m.d, m.dir, port, m.memory())
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(program, flags...)
-	cmd.Env = engineEnv()
-	p := &process{dir: m.dir, files: engineFiles(m.dir), program: program, port: port, version: programVersion(ctx, program)}
-	return p, p.start(cmd)
-}
-
 // start runs the command, which listens on the process's port and demands the password in its file.
 func (p *process) start(cmd *exec.Cmd) error {
-	password := rand.Text()
-	if err := writeFresh(p.files.password(), password); err != nil {
+	p.password = cmp.Or(p.password, rand.Text())
+	if err := writeFresh(p.files.password(), p.password); err != nil {
 		return fmt.Errorf("write the password: %w", err)
 	}
 	logFile, logStart, err := openLog(p.files.log())
@@ -81,57 +76,36 @@ func (p *process) start(cmd *exec.Cmd) error {
 	// The engine writes to the file itself. Through a pipe, it would die of SIGPIPE on its first line after Gatehouse was killed,
 	// before it has written its data to disk.
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	line, err := newLifeline(cmd)
-	if err != nil {
-		return err
+	if p.lifeline == nil {
+		if p.lifeline, err = newLifeline(); err != nil {
+			return err
+		}
 	}
-	p.logStart, p.lifeline, p.ended = logStart, line, make(chan struct{})
-	p.endpoint = Endpoint{URL: "http://127.0.0.1:" + strconv.Itoa(p.port), Username: engineUser, Password: password}
+	p.lifeline.hang(cmd)
+	p.logStart, p.ended = logStart, make(chan struct{})
+	p.endpoint = Endpoint{URL: "http://" + loopback(p.port), Username: engineUser, Password: p.password}
 	if err := cmd.Start(); err != nil {
-		line.free()
+		p.lifeline.release()
 		return err
 	}
 	p.handle, p.pid = cmd.Process, cmd.Process.Pid
 	// Before Wait: until then the process ID stays ours, even if the program has ended already.
-	err = errors.Join(line.tie(p.handle), p.files.writePID(p.pid))
+	err = errors.Join(p.lifeline.tie(p.handle), p.files.writePID(p.pid))
 	go func() {
 		p.err = cmd.Wait()
 		close(p.ended)
 	}()
 	if err != nil {
 		p.kill() // one that might be left behind unnoticed must not run
-		line.free()
+		p.lifeline.release()
 		return err
 	}
 	return nil
 }
 
-// end asks the engine to end, waits until it has written its data, and kills it only when patience or Stop's deadline has run out.
-func (m *managed) end(ctx context.Context, p *process) {
-	if !p.hasEnded() {
-		switch context.Cause(ctx) {
-		case errReplaced:
-			m.states.report(ctx, gatehouse.Provisioning, "", "", nil)
-		case errStopped:
-			m.states.report(ctx, gatehouse.Stopped, "VictoriaMetrics writes its data to disk and ends", p.version, nil)
-		}
-		p.ask()
-		select {
-		case <-p.ended:
-		case <-m.killing.Done():
-		case <-time.After(endPatience):
-		}
-	}
-	if !p.hasEnded() {
-		m.cfg.Log.Error("killing VictoriaMetrics, which does not end in time; what it received in its last seconds is lost", "deployment", m.d.ID, "process", p.pid)
-		p.kill()
-	}
-	p.tidy()
-}
-
 // tidy lets go of what was needed while the process ran.
 func (p *process) tidy() {
-	p.lifeline.cut()
+	p.lifeline.release()
 	if p.hasEnded() {
 		p.files.forgetPID()
 		os.Remove(p.files.password())
@@ -150,7 +124,7 @@ func (p *process) ask() {
 }
 
 func refuses(port int) bool {
-	conn, err := net.DialTimeout("tcp4", "127.0.0.1:"+strconv.Itoa(port), time.Second)
+	conn, err := net.DialTimeout("tcp4", loopback(port), time.Second)
 	if err == nil {
 		conn.Close()
 	}
@@ -174,17 +148,6 @@ func (p *process) hasEnded() bool {
 	default:
 		return false
 	}
-}
-
-// freePort picks a free port. Another program may take it before the engine does; then the engine ends and the next start picks
-// another one.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // writeFresh replaces a file by one that only we can read, whatever the mode of the old one was.

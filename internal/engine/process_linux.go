@@ -20,26 +20,39 @@ import (
 // It must be SIGTERM, on which VictoriaMetrics writes the samples of the last seconds to disk, and it must come only once: a second
 // one kills it while it writes. That rules out Pdeathsig. As the threads of a killed Gatehouse end one by one, each hands its
 // children to the next one, and the kernel sends the signal every time.
+//
+// Other programs may hold on to the writing end. Then the signal comes when they have ended too: vminsert still hands over to vmstorage
+// what it has accepted when Gatehouse is killed.
 type lifeline struct {
-	reading *os.File // ours only until the engine is tied
+	reading *os.File
 	writing *os.File
+	lasting bool // one process after the other hangs on it
 }
 
-// newLifeline prepares cmd, which is then started and tied.
-func newLifeline(cmd *exec.Cmd) (*lifeline, error) {
+func newLifeline() (*lifeline, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	cmd.ExtraFiles = append(cmd.ExtraFiles, r)
+	return &lifeline{reading: r, writing: w}, nil
+}
+
+// hang prepares cmd, which is then started and tied.
+func (l *lifeline) hang(cmd *exec.Cmd) {
+	cmd.ExtraFiles = append(cmd.ExtraFiles, l.reading)
 	// In a process group of its own it does not get the Ctrl-C that is meant for Gatehouse.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	return &lifeline{r, w}, nil
+}
+
+// holdOn makes the lifeline of another program wait for the end of this one.
+func (l *lifeline) holdOn(cmd *exec.Cmd) {
+	if l != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, l.writing)
+	}
 }
 
 // tie makes the pipe signal the process; see fcntl(2), "Managing signals".
 func (l *lifeline) tie(p *os.Process) error {
-	defer l.reading.Close()
 	for _, step := range []struct{ command, value int }{
 		{unix.F_SETSIG, int(syscall.SIGTERM)},
 		{unix.F_SETOWN, p.Pid},
@@ -55,7 +68,13 @@ func (l *lifeline) tie(p *os.Process) error {
 // cut makes the engine write its data and end. Later calls do nothing.
 func (l *lifeline) cut() { l.writing.Close() }
 
-// free lets go of a lifeline that nothing hangs on.
+// release lets go of a lifeline that nothing will hang on any more.
+func (l *lifeline) release() {
+	if !l.lasting {
+		l.free()
+	}
+}
+
 func (l *lifeline) free() {
 	l.reading.Close()
 	l.writing.Close()

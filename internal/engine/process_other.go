@@ -18,14 +18,16 @@ import (
 type lifeline struct {
 	once    sync.Once
 	process *os.Process
+	lasting bool
 }
 
-// newLifeline prepares cmd, which is then started and tied. In a process group of its own it does not get the Ctrl-C that is
-// meant for Gatehouse.
-func newLifeline(cmd *exec.Cmd) (*lifeline, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	return &lifeline{}, nil
-}
+func newLifeline() (*lifeline, error) { return &lifeline{}, nil }
+
+// hang prepares cmd, which is then started and tied. In a process group of its own it does not get the Ctrl-C that is meant for
+// Gatehouse.
+func (l *lifeline) hang(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+func (l *lifeline) holdOn(*exec.Cmd) {}
 
 func (l *lifeline) tie(p *os.Process) error {
 	l.process = p
@@ -36,6 +38,8 @@ func (l *lifeline) tie(p *os.Process) error {
 func (l *lifeline) cut() {
 	l.once.Do(func() { l.process.Signal(syscall.SIGTERM) })
 }
+
+func (l *lifeline) release() {}
 
 func (l *lifeline) free() {}
 

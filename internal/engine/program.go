@@ -2,48 +2,90 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"debug/buildinfo"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
 	"gatehouse/internal/gatehouse"
 )
 
-// programNames are what the program is called when it is built from source, and in the releases of VictoriaMetrics.
-var programNames = []string{"victoria-metrics", "victoria-metrics-prod"}
+// pinned is the version with which Gatehouse is tested.
+const pinned = "v1.151.0"
+
+// executables are what a program is called when it is built from source, and in the releases of VictoriaMetrics.
+func executables(p gatehouse.Program) []string {
+	name := string(p)
+	if p == gatehouse.SingleProgram {
+		name = "victoria-metrics"
+	}
+	return []string{name, name + "-prod"}
+}
+
+var programNames = executables(gatehouse.SingleProgram)
 
 // vmalertNames are those of vmalert.
 var vmalertNames = []string{"vmalert", "vmalert-prod"}
 
-// findProgram gives the path of the victoria-metrics program, or a *gatehouse.Error that says where to put one.
-func (s *Supervisor) findProgram() (string, error) {
-	if path := s.find(programNames); path != "" {
+// findProgram gives the path of a program, or a *gatehouse.Error that says where to put one.
+func (s *Supervisor) findProgram(p gatehouse.Program) (string, error) {
+	if path := s.find(executables(p)); path != "" {
 		return path, nil
 	}
-	if s.cfg.Dir != "" {
-		return "", gatehouse.Errorf(gatehouse.Unavailable,
-			"there is no victoria-metrics program in %s; put one there, or connect a VictoriaMetrics that already runs", s.cfg.Dir)
-	}
-	return "", gatehouse.Errorf(gatehouse.Unavailable,
-		"there is no victoria-metrics program beside gatehouse or in PATH; put one there, name its folder with --engine-dir, or connect a VictoriaMetrics that already runs")
+	return "", s.missing(p)
 }
+
+// CanRun tells whether managed deployments of the type can run: nil, or a *gatehouse.Error that says what to put where.
+func (s *Supervisor) CanRun(t gatehouse.DeploymentType) error {
+	var missing []gatehouse.Program
+	for _, p := range t.Programs() {
+		if s.find(executables(p)) == "" {
+			missing = append(missing, p)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return s.missing(missing...)
+}
+
+// missing says where to put programs, and where they come from.
+func (s *Supervisor) missing(programs ...gatehouse.Program) error {
+	where, hint := "in "+s.cfg.Dir, ""
+	if s.cfg.Dir == "" {
+		where, hint = "beside gatehouse or in PATH", ", name the folder with --engine-dir"
+	}
+	if programs[0] == gatehouse.SingleProgram {
+		return gatehouse.Errorf(gatehouse.Unavailable, "there is no victoria-metrics program %s; put one there%s, or connect a VictoriaMetrics that already runs", where, hint)
+	}
+	var names []string
+	for _, p := range programs {
+		names = append(names, string(p))
+	}
+	return gatehouse.Errorf(gatehouse.Unavailable,
+		"a cluster needs vmstorage, vminsert and vmselect, and there is no %s %s; put them there (they are in %s)%s, or connect a cluster that already runs (gatehouse deployment connect --type cluster)",
+		strings.Join(names, ", "), where, clusterArchive, hint)
+}
+
+// clusterArchive holds the programs of a cluster.
+const clusterArchive = "https://github.com/VictoriaMetrics/VictoriaMetrics/releases/download/" + pinned + "/victoria-metrics-" + runtime.GOOS + "-" + runtime.GOARCH + "-" + pinned + "-cluster.tar.gz"
 
 // findVmalert does the same for vmalert.
 func (s *Supervisor) findVmalert() (string, error) {
 	if path := s.find(vmalertNames); path != "" {
 		return path, nil
 	}
-	where := s.cfg.Dir
-	if where == "" {
-		where = "the folder of gatehouse or in PATH"
-	}
-	return "", gatehouse.Errorf(gatehouse.Unavailable, "the rules are stored but not evaluated, as there is no vmalert program in %s; put the one of VictoriaMetrics there", where)
+	return "", gatehouse.Errorf(gatehouse.Unavailable, "the rules are stored but not evaluated, as there is no vmalert program in %s; put the one of VictoriaMetrics there", s.where())
 }
+
+// where says in words where programs are looked for.
+func (s *Supervisor) where() string { return cmp.Or(s.cfg.Dir, "the folder of gatehouse or in PATH") }
 
 // find gives the path of the program with one of the names, or "".
 func (s *Supervisor) find(names []string) string {
@@ -79,9 +121,10 @@ func programNamed(dir string, names []string) string {
 	return ""
 }
 
-// Version is that of the program that managed deployments will run when they start, or "" when there is none or it does not tell.
-func (s *Supervisor) Version() string {
-	path, err := s.findProgram()
+// Version is that of the programs that managed deployments of the type will run when they start, or "" when there is none or it does
+// not tell.
+func (s *Supervisor) Version(t gatehouse.DeploymentType) string {
+	path, err := s.findProgram(t.Programs()[0])
 	if err != nil {
 		return ""
 	}

@@ -182,8 +182,22 @@ func TestMemoryOfATierFitsTheMachine(t *testing.T) {
 		{memoryShare{100, 1000}, gatehouse.Tier{}, "-memory.allowedPercent=1"},
 		{memoryShare{}, gatehouse.Tier{}, "-memory.allowedPercent=60"},
 	} {
-		if got := c.share.flags(c.tier); len(got) != 1 || got[0] != c.want {
+		if got := c.share.flags(c.tier, gatehouse.SingleProgram); len(got) != 1 || got[0] != c.want {
 			t.Errorf("%+v gives %v, want %s", c.share, got, c.want)
+		}
+	}
+	share := memoryShare{engines: 2, bytes: 10 << 30}
+	for p, want := range map[gatehouse.Program][2]string{
+		gatehouse.StorageProgram: {"-memory.allowedPercent=18", "-memory.allowedBytes=1288490188"},
+		gatehouse.SelectProgram:  {"-memory.allowedPercent=7", "-memory.allowedBytes=536870912"},
+		gatehouse.InsertProgram:  {"-memory.allowedPercent=4", "-memory.allowedBytes=322122547"},
+	} {
+		medium, _ := gatehouse.TierByName("cluster-medium")
+		if got := share.flags(gatehouse.UnlimitedCluster, p)[0]; got != want[0] {
+			t.Errorf("%s gets %s, want %s", p, got, want[0])
+		}
+		if got := share.flags(medium, p)[0]; got != want[1] {
+			t.Errorf("of cluster-medium %s gets %s, want %s", p, got, want[1])
 		}
 	}
 	if memoryBytes() < 64<<20 {
@@ -220,11 +234,14 @@ func TestDeduplicationKeepsOneSamplePerInterval(t *testing.T) {
 	})
 }
 
+// ends are those of a flag's range.
+var ends = map[string]func(gatehouse.EngineFlag) int64{
+	"least": func(f gatehouse.EngineFlag) int64 { return f.Least },
+	"most":  func(f gatehouse.EngineFlag) int64 { return f.Most },
+}
+
 func TestEveryFlagThatUsersMaySetIsKnownToTheEngine(t *testing.T) {
-	for name, value := range map[string]func(gatehouse.EngineFlag) int64{
-		"least": func(f gatehouse.EngineFlag) int64 { return f.Least },
-		"most":  func(f gatehouse.EngineFlag) int64 { return f.Most },
-	} {
+	for name, value := range ends {
 		t.Run(name, func(t *testing.T) {
 			d := managedDeployment()
 			for _, f := range gatehouse.EngineFlags {
@@ -291,6 +308,20 @@ func TestWhatRestartsAnEngineIsWhatIsAnnounced(t *testing.T) {
 		announced := d.Settings().EngineChanges(base.Settings())
 		if restarts := managedSpec(d) != managedSpec(base); restarts != (len(announced) > 0) {
 			t.Errorf("%s: the engine restarts: %v; announced are %v", name, restarts, announced)
+		}
+	}
+	cluster := managedCluster()
+	for name, change := range map[string]func(*gatehouse.Deployment){
+		"name": func(d *gatehouse.Deployment) { d.Name = "renamed" }, "tier": func(d *gatehouse.Deployment) { d.Tier = "cluster-medium" },
+		"storage flags": func(d *gatehouse.Deployment) { d.Flags.Storage = []string{"-inmemoryDataFlushInterval=2s"} },
+		"select flags":  func(d *gatehouse.Deployment) { d.Flags.Select = []string{"-search.disableCache"} },
+		"insert flags":  func(d *gatehouse.Deployment) { d.Flags.Insert = []string{"-maxLabelNameLen=9"} },
+	} {
+		d := cluster
+		change(&d)
+		announced := d.Settings().EngineChanges(cluster.Settings())
+		if restarts := managedSpec(d) != managedSpec(cluster); restarts != (len(announced) > 0) {
+			t.Errorf("%s: the cluster restarts: %v; announced are %v", name, restarts, announced)
 		}
 	}
 	reordered := base

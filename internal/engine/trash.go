@@ -18,6 +18,7 @@ func (s *Supervisor) trash() string { return filepath.Join(s.cfg.DataDir, "trash
 
 // discard moves the folder of a deleted deployment to the trash, from which it is taken back when the deployment is restored.
 func (s *Supervisor) discard(ctx context.Context, id string) {
+	s.discardConnected(ctx, id)
 	dir := s.folder(id)
 	if _, err := os.Stat(dir); err != nil {
 		return // connected, or never started
@@ -41,6 +42,25 @@ func (s *Supervisor) discard(ctx context.Context, id string) {
 		return
 	}
 	s.cfg.Log.Info("moved the data of a deleted deployment to the trash", "deployment", id, "folder", target)
+}
+
+// discardConnected removes what vmalert needed to evaluate the rules of a deleted connected deployment.
+func (s *Supervisor) discardConnected(ctx context.Context, id string) {
+	dir := s.connectedFolder(id)
+	if _, err := os.Stat(dir); err != nil {
+		return
+	}
+	unlock, err := lockFolder(dir)
+	if err == nil {
+		defer unlock()
+		err = endLeftover(ctx, dir, s.cfg.Log)
+	}
+	if err == nil {
+		err = os.RemoveAll(dir)
+	}
+	if err != nil {
+		s.cfg.Log.Warn("the files of a deleted deployment's rules stay where they are", "deployment", id, "error", err)
+	}
 }
 
 // takeBack moves the folder of a restored deployment out of the trash. Without one it does nothing.

@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -21,6 +23,9 @@ import (
 // ruled is a Supervisor of one deployment with rules.
 type ruled struct {
 	*watched
+	deployment gatehouse.Deployment
+	dir        string // where the files of vmalert lie
+
 	mu     sync.Mutex
 	set    gatehouse.RuleSet
 	states []gatehouse.Evaluation // that were told of
@@ -28,8 +33,14 @@ type ruled struct {
 
 func superviseRules(t *testing.T, programs string, set gatehouse.RuleSet) *ruled {
 	t.Helper()
-	r := &ruled{set: set}
-	r.watched = supervise(t, programs, t.TempDir())
+	w := supervise(t, programs, t.TempDir())
+	r := &ruled{watched: w, deployment: managedDeployment(), dir: w.folder(testID), set: set}
+	r.begin()
+	return r
+}
+
+// begin tells the Supervisor of the deployment.
+func (r *ruled) begin() {
 	r.cfg.OnRules = func(string) {
 		state, _ := r.evaluation().now()
 		r.mu.Lock()
@@ -41,8 +52,7 @@ func superviseRules(t *testing.T, programs string, set gatehouse.RuleSet) *ruled
 		defer r.mu.Unlock()
 		return r.set, nil
 	}
-	r.Apply(created(managedDeployment()))
-	return r
+	r.Apply(created(r.deployment))
 }
 
 func (r *ruled) evaluation() *evaluation {
@@ -56,7 +66,7 @@ func (r *ruled) change(set gatehouse.RuleSet) {
 	r.mu.Lock()
 	r.set = set
 	r.mu.Unlock()
-	r.Apply(created(managedDeployment()))
+	r.Apply(created(r.deployment))
 }
 
 // awaitRules waits until what is known of the rules satisfies ok.
@@ -82,7 +92,7 @@ func firing(e gatehouse.Evaluation) bool {
 func (r *ruled) vmalertPID(t *testing.T) (pid int) {
 	t.Helper()
 	eventually(t, "the process of vmalert is noted", func() bool {
-		note, _ := os.ReadFile(vmalertFiles(r.folder(testID)).pid())
+		note, _ := os.ReadFile(vmalertFiles(r.dir).pid())
 		_, err := fmt.Sscanf(string(note), "%d", &pid)
 		return err == nil
 	})
@@ -159,8 +169,33 @@ func TestRulesAreEvaluatedAndTheirAlertsSent(t *testing.T) {
 	r.change(gatehouse.RuleSet{NotifierURL: notifier})
 	awaitGone(t, pid)
 	r.awaitRules(t, "nothing is evaluated", func(e gatehouse.Evaluation) bool { return e.Status == "" })
-	if _, err := os.Stat(rulesDir(r.folder(testID))); err == nil {
+	if _, err := os.Stat(rulesDir(r.dir)); err == nil {
 		t.Error("the rules are still on the disk")
+	}
+}
+
+func TestTheDataDirectoryMayHaveAnyName(t *testing.T) {
+	w := supervise(t, programDir(t), filepath.Join(t.TempDir(), `a, "b" [c] {d,e} 'f' *?`))
+	r := &ruled{watched: w, deployment: managedDeployment(), dir: w.folder(testID), set: gatehouse.RuleSet{Files: []gatehouse.RuleFile{rulesOf("a", "records", recording)}}}
+	r.begin()
+	r.awaitRules(t, "the rule is evaluated", func(e gatehouse.Evaluation) bool {
+		return running(e) && e.Groups[0].Rules[0].Health == gatehouse.RuleOK
+	})
+}
+
+// A list would lead alerts to where a single URL is not let to.
+func TestANotifierWithACommaIsOneURL(t *testing.T) {
+	var asked atomic.Value
+	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Store(r.URL.Path) }))
+	t.Cleanup(first.Close)
+	second, names := notified(t)
+	superviseRules(t, programDir(t), gatehouse.RuleSet{NotifierURL: first.URL + "/a," + second, Files: []gatehouse.RuleFile{rulesOf("b", "alerts", alerting)}})
+	eventually(t, "the notifier is asked", func() bool {
+		path, _ := asked.Load().(string)
+		return strings.HasPrefix(path, "/a,")
+	})
+	if got := names(); len(got) > 0 {
+		t.Errorf("what follows the comma gets %v", got)
 	}
 }
 
@@ -192,6 +227,12 @@ func TestAKilledVmalertStartsAgain(t *testing.T) {
 	if r.enginePID(t) != engine {
 		t.Error("VictoriaMetrics was started anew")
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	failed := slices.IndexFunc(r.states, func(e gatehouse.Evaluation) bool { return e.Status == gatehouse.Failed })
+	if after := r.states[failed+1].Status; after != gatehouse.Running {
+		t.Errorf("what went wrong is not said until it is over: after it, vmalert is %s", after)
+	}
 }
 
 func TestAKilledEngineTakesVmalertWithIt(t *testing.T) {
@@ -214,7 +255,7 @@ func TestVmalertEndsBeforeItsEngine(t *testing.T) {
 	if startTime(pid) != "" {
 		t.Error("vmalert outlives Stop")
 	}
-	if log, _ := os.ReadFile(vmalertFiles(r.folder(testID)).log()); strings.Contains(string(log), "connection refused") {
+	if log, _ := os.ReadFile(vmalertFiles(r.dir).log()); strings.Contains(string(log), "connection refused") {
 		t.Errorf("vmalert has asked an engine that was gone:\n%s", log)
 	}
 }
@@ -222,9 +263,9 @@ func TestVmalertEndsBeforeItsEngine(t *testing.T) {
 func TestALeftoverVmalertIsEnded(t *testing.T) {
 	r := superviseRules(t, programDir(t), gatehouse.RuleSet{Files: []gatehouse.RuleFile{rulesOf("a", "records", recording)}})
 	r.awaitRules(t, "the rules are evaluated", running)
-	pid, files := r.vmalertPID(t), vmalertFiles(r.folder(testID))
+	pid, files := r.vmalertPID(t), vmalertFiles(r.dir)
 	syscall.Kill(pid, syscall.SIGSTOP)
-	if err := files.endLeftover(t.Context(), "vmalert", ruleFlag(r.folder(testID)), vmalertSteps, slog.Default()); err != nil {
+	if err := files.endLeftover(t.Context(), "vmalert", files.passwordFlag(), vmalertSteps, slog.Default()); err != nil {
 		t.Fatal(err)
 	}
 	awaitGone(t, pid)
@@ -239,7 +280,7 @@ func TestVmalertHasNoSecretWhereOthersCouldSeeIt(t *testing.T) {
 	pid := r.vmalertPID(t)
 	_, own := r.evaluation().now()
 	engine := r.last().Endpoint
-	for _, path := range []string{fmt.Sprintf("/proc/%d/cmdline", pid), fmt.Sprintf("/proc/%d/environ", pid), vmalertFiles(r.folder(testID)).log(), logPath(r.folder(testID))} {
+	for _, path := range []string{fmt.Sprintf("/proc/%d/cmdline", pid), fmt.Sprintf("/proc/%d/environ", pid), vmalertFiles(r.dir).log(), logPath(r.dir)} {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -255,7 +296,7 @@ func TestVmalertHasNoSecretWhereOthersCouldSeeIt(t *testing.T) {
 			t.Errorf("vmalert answers %s with %d without a credential", path, status)
 		}
 	}
-	if info, err := os.Stat(vmalertFiles(r.folder(testID)).password()); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(vmalertFiles(r.dir).password()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the password file: %v, %v", info, err)
 	}
 }
@@ -276,4 +317,20 @@ func TestAMissingVmalertIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.awaitRules(t, "the rules are evaluated", running)
+}
+
+func TestRuleErrorsSayWhatTheAnswerSays(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if got := plainError(text); got != want {
+			t.Errorf("%s\nreads %q, want %q", text, got, want)
+		}
+	}
+	const failed = `failed to execute query "up": unexpected response code 422 for http://127.0.0.1:3/prometheus/api/v1/query?query=up. Response body `
+	f(failed+`{"status":"error","errorType":"422","error":"too many series"}`, "too many series")
+	f(failed+"no JSON", "VictoriaMetrics answers HTTP status 422: no JSON")
+	f(failed+"two\nlines", "VictoriaMetrics answers HTTP status 422: two\nlines")
+	f(failed, "VictoriaMetrics answers HTTP status 422: ")
+	f(`{"error":"x"}`, `{"error":"x"}`)
+	f("exec exceeded limit of 1 with 2 samples", "exec exceeded limit of 1 with 2 samples")
 }

@@ -65,7 +65,7 @@ func TestAKeyActsWithinItsBounds(t *testing.T) {
 		if !full.Can(right) || !full.CanOn(right, "any") {
 			t.Errorf("a full key may not %s", right)
 		}
-		looks := slices.Contains([]Right{ViewDeployments, ViewTokens, RevealTokens, ViewRules, ViewLogs, ViewAudit, ViewAPIKeys, ViewUsers}, right)
+		looks := slices.Contains([]Right{ViewDeployments, ViewTrash, ViewTokens, RevealTokens, ViewRules, ViewLogs, ViewAudit, ViewAPIKeys, ViewUsers}, right)
 		if reader.Can(right) != looks || reader.CanOn(right, "any") != looks {
 			t.Errorf("a read-only key may %s: %v", right, !looks)
 		}
@@ -79,7 +79,7 @@ func TestAKeyActsWithinItsBounds(t *testing.T) {
 }
 
 func TestRoles(t *testing.T) {
-	editors := []Right{ViewDeployments, ChangeDeployments, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewLogs, ViewAudit}
+	editors := []Right{ViewDeployments, ChangeDeployments, ViewTrash, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewLogs, ViewAudit}
 	for _, right := range Rights {
 		for role, want := range map[Role]bool{
 			Admin: true, Editor: slices.Contains(editors, right), Viewer: right == ViewDeployments, "": false, "root": false,

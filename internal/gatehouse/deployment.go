@@ -17,6 +17,9 @@ const (
 	Cluster    DeploymentType = "cluster"
 )
 
+// DeploymentTypes are all types.
+var DeploymentTypes = []DeploymentType{SingleNode, Cluster}
+
 // ParseDeploymentType reads "single_node" or "cluster".
 func ParseDeploymentType(s string) (DeploymentType, error) {
 	switch t := DeploymentType(s); t {
@@ -68,7 +71,7 @@ type Deployment struct {
 	Flags             Flags
 	// StoppedBy is who has stopped a managed deployment, or empty: then it runs.
 	StoppedBy string
-	// NotifierURL is the Alertmanager that gets the alerts of a managed deployment's rules; empty: none does.
+	// NotifierURL is the Alertmanager that gets the alerts of the deployment's rules; empty: none does.
 	NotifierURL string
 	// MaxConcurrentRequests is the limit per token.
 	MaxConcurrentRequests int
@@ -85,7 +88,7 @@ type Deployment struct {
 // Connected reports whether the deployment runs elsewhere.
 func (d Deployment) Connected() bool { return !d.Managed }
 
-// Settings gives what may be changed of d.
+// Settings gives what may be changed of d. Given back unchanged, they change nothing.
 func (d Deployment) Settings() Settings {
 	return Settings{
 		Name: d.Name, Tier: d.Tier, Retention: d.Retention, StorageGB: d.StorageGB, Deduplication: d.Deduplication,
@@ -111,11 +114,13 @@ type NewDeployment struct {
 	StorageGB         uint64
 	Deduplication     Deduplication
 	MaintenanceWindow string
+	Flags             Flags
 }
 
 func (n NewDeployment) settings() Settings {
 	return Settings{
 		Name: n.Name, Tier: n.Tier, Retention: n.Retention, StorageGB: n.StorageGB, Deduplication: n.Deduplication, MaintenanceWindow: n.MaintenanceWindow,
+		Flags: n.Flags,
 	}
 }
 
@@ -123,9 +128,6 @@ func (n NewDeployment) settings() Settings {
 func (n NewDeployment) CheckManaged() error {
 	if err := n.check(); err != nil {
 		return err
-	}
-	if n.Type == Cluster {
-		return InvalidField("type", "Gatehouse runs single-node deployments itself; start your cluster and connect it by its vminsert and vmselect URLs")
 	}
 	if len(n.URLs)+len(n.InsertURLs)+len(n.SelectURLs) > 0 {
 		return InvalidField("url", "a managed deployment has no URL; connect an existing VictoriaMetrics instead")
@@ -175,10 +177,7 @@ func (n NewDeployment) check() error {
 	if _, err := ParseDeploymentType(string(n.Type)); err != nil {
 		return err
 	}
-	if n.MaxConcurrentRequests < 0 || n.MaxConcurrentRequests > MostConcurrentRequests {
-		return InvalidField("max_concurrent_requests", "the limit of concurrent requests is out of range; write a number from 1 to %d", MostConcurrentRequests)
-	}
-	return nil
+	return checkConcurrentRequests(n.MaxConcurrentRequests)
 }
 
 func checkURLs(field, what string, urls []string) error {

@@ -137,17 +137,19 @@ func TestCheckManaged(t *testing.T) {
 		}
 		wantField(t, err, badField)
 	}
-	f(NewDeployment{Name: "a", Type: SingleNode}, "")
-	for _, tier := range Tiers {
-		badField := ""
-		if tier.Type == Cluster {
-			badField = "tier"
+	for _, typ := range []DeploymentType{SingleNode, Cluster} {
+		f(NewDeployment{Name: "a", Type: typ}, "")
+		for _, tier := range Tiers {
+			badField := ""
+			if tier.Type != typ {
+				badField = "tier"
+			}
+			f(NewDeployment{Name: "a", Type: typ, Tier: tier.Name, Retention: Retention{Value: 6, Unit: "m"}}, badField)
 		}
-		f(NewDeployment{Name: "a", Type: SingleNode, Tier: tier.Name, Retention: Retention{Value: 6, Unit: "m"}}, badField)
 	}
 	f(NewDeployment{Type: SingleNode}, "name")
 	f(NewDeployment{Name: "a"}, "type")
-	f(NewDeployment{Name: "a", Type: Cluster}, "type")
+	f(NewDeployment{Name: "a", Type: Cluster, SelectURLs: []string{"http://vm"}}, "url")
 	f(NewDeployment{Name: "a", Type: SingleNode, URLs: []string{"http://vm"}}, "url")
 	f(NewDeployment{Name: "a", Type: SingleNode, InsertURLs: []string{"http://vm"}}, "url")
 	f(NewDeployment{Name: "a", Type: SingleNode, Tier: "huge"}, "tier")

@@ -64,38 +64,41 @@ func (e Evaluation) Alerts() []Alert {
 	return all
 }
 
-// LogName is one of the logs of a managed deployment.
+// LogName is one of the logs of a deployment's programs.
 type LogName string
 
 const (
-	EngineLog  LogName = "engine"
+	EngineLog  LogName = "engine" // of a single node
+	StorageLog LogName = LogName(StorageProgram)
+	InsertLog  LogName = LogName(InsertProgram)
+	SelectLog  LogName = LogName(SelectProgram)
 	VmalertLog LogName = "vmalert"
 )
 
-// LogNames are all logs.
-var LogNames = []LogName{EngineLog, VmalertLog}
-
-// ParseLogName reads "engine" or "vmalert".
+// ParseLogName reads the name of a log.
 func ParseLogName(s string) (LogName, error) {
 	switch n := LogName(s); n {
-	case EngineLog, VmalertLog:
+	case EngineLog, StorageLog, InsertLog, SelectLog, VmalertLog:
 		return n, nil
 	}
-	return "", InvalidField("log", "the log %q is unknown; choose engine or vmalert", shorten(s))
+	return "", InvalidField("log", "the log %q is unknown; choose engine for a single node, vmstorage, vminsert or vmselect for a cluster, or vmalert", shorten(s))
 }
 
 // Label is the program that writes the log, as the screen shows it.
 func (n LogName) Label() string {
-	if n == VmalertLog {
-		return "vmalert"
+	if n == EngineLog {
+		return string(SingleProgram)
 	}
-	return "VictoriaMetrics"
+	return string(n)
 }
 
 // Missing says which log there is none of, and when there would be one.
 func (n LogName) Missing() string {
-	if n == VmalertLog {
-		return "log of vmalert: only managed deployments with rules have one"
+	switch n {
+	case VmalertLog:
+		return "log of vmalert: only deployments with rules have one"
+	case EngineLog:
+		return "engine log: only managed deployments that were started have one"
 	}
-	return "engine log: only managed deployments that were started have one"
+	return "log of " + string(n) + ": only managed clusters that were started have one"
 }

@@ -22,11 +22,21 @@ const (
 // EngineFlag is a command-line flag of VictoriaMetrics that users may set per deployment. Least and Most bound its value: in
 // nanoseconds, bytes or pieces.
 type EngineFlag struct {
-	Name        string // without the leading dash
+	Name        string    // without the leading dash
+	Programs    []Program // that know it
 	Kind        FlagKind
 	Least, Most int64
 	Help        string // one sentence
 }
+
+// The programs of a cluster share the flags of a single node among them.
+var (
+	inserts  = []Program{SingleProgram, InsertProgram}
+	selects  = []Program{SingleProgram, SelectProgram}
+	stores   = []Program{SingleProgram, StorageProgram}
+	searches = []Program{SingleProgram, SelectProgram, StorageProgram}
+	everyone = []Program{SingleProgram, InsertProgram, SelectProgram, StorageProgram}
+)
 
 const (
 	second = int64(time.Second)
@@ -38,44 +48,44 @@ const (
 // engine, or belong to a tier or a setting. The bounds keep an engine able to start and to answer.
 // https://docs.victoriametrics.com/victoriametrics/#list-of-command-line-flags
 var EngineFlags = []EngineFlag{
-	{"search.maxQueryDuration", DurationFlag, second, hour, "How long a query may run."},
-	{"search.maxQueueDuration", DurationFlag, second, 10 * minute, "How long a query waits while too many others run."},
-	{"search.maxConcurrentRequests", CountFlag, 1, 1000, "How many queries run at the same time."},
-	{"search.maxMemoryPerQuery", SizeFlag, 1 << 20, 1 << 40, "The memory that one query may take; bigger ones are refused."},
-	{"search.maxPointsPerTimeseries", CountFlag, 100, 10_000_000, "The points of one series that a range query may return."},
-	{"search.maxSamplesPerQuery", CountFlag, 1000, 1_000_000_000_000, "The samples that one query may read."},
-	{"search.maxSamplesPerSeries", CountFlag, 1000, 1_000_000_000, "The samples of one series that a query may read."},
-	{"search.maxSeries", CountFlag, 1, 100_000_000, "The series that /api/v1/series may return."},
-	{"search.maxExportSeries", CountFlag, 1, 100_000_000, "The series that an export may return."},
-	{"search.maxLabelsAPISeries", CountFlag, 1, 100_000_000, "The series that a search for label names and values may read."},
-	{"search.maxTagValues", CountFlag, 1, 10_000_000, "The label values that a search may return."},
-	{"search.maxQueryLen", SizeFlag, 1 << 10, 16 << 20, "The longest query that is accepted."},
-	{"search.latencyOffset", DurationFlag, 0, 10 * minute, "How long queries hide the newest samples. Gatehouse sets 1s."},
-	{"search.maxStalenessInterval", DurationFlag, 0, 24 * hour, "How long a series without new samples counts as present; 0 finds it out by itself."},
-	{"search.minStalenessInterval", DurationFlag, 0, 24 * hour, "The least of that time, to close gaps between irregular samples."},
-	{"search.maxLookback", DurationFlag, 0, 24 * hour, "How far queries look back for a sample; 0 finds it out by itself."},
-	{"search.setLookbackToStep", SwitchFlag, 0, 1, "Look back by the step of the query, as InfluxDB does."},
-	{"search.noStaleMarkers", SwitchFlag, 0, 1, "Skip the search for Prometheus' stale markers where there are none."},
-	{"search.disableImplicitConversion", SwitchFlag, 0, 1, "Refuse queries that rely on implicit subqueries."},
-	{"search.disableCache", SwitchFlag, 0, 1, "Do not keep answers for later queries; useful while old samples are written."},
-	{"search.cacheTimestampOffset", DurationFlag, 0, 24 * hour, "How new samples must be so that a kept answer is not used for them."},
-	{"search.logSlowQueryDuration", DurationFlag, 0, hour, "Queries that take longer are logged; 0 logs none."},
-	{"denyQueryTracing", SwitchFlag, 0, 1, "Refuse to trace queries."},
-	{"maxLabelsPerTimeseries", CountFlag, 1, 1000, "The labels that a series may have; series with more are dropped."},
-	{"maxLabelNameLen", CountFlag, 1, 65535, "The longest name of a label; series with longer ones are dropped."},
-	{"maxLabelValueLen", CountFlag, 1, 65535, "The longest value of a label; series with longer ones are dropped."},
-	{"maxInsertRequestSize", SizeFlag, 1 << 10, 1 << 30, "The largest remote write request."},
-	{"import.maxLineLen", SizeFlag, 1 << 10, 1 << 30, "The longest line of /api/v1/import."},
-	{"influx.maxLineSize", SizeFlag, 1 << 10, 1 << 30, "The longest line of InfluxDB's protocol."},
-	{"maxConcurrentInserts", CountFlag, 1, 1000, "How many writes run at the same time."},
-	{"insert.maxQueueDuration", DurationFlag, second, 10 * minute, "How long a write waits while too many others run."},
-	{"influxSkipSingleField", SwitchFlag, 0, 1, "Name a series after its measurement alone when an InfluxDB line has one field."},
-	{"influxSkipMeasurement", SwitchFlag, 0, 1, "Name a series after the InfluxDB field alone."},
-	{"influxTrimTimestamp", DurationFlag, int64(time.Millisecond), hour, "Round the times of InfluxDB lines down to this, to save disk space."},
-	{"usePromCompatibleNaming", SwitchFlag, 0, 1, "Replace characters in names that Prometheus does not know by underscores."},
-	{"opentelemetry.usePrometheusNaming", SwitchFlag, 0, 1, "Turn OpenTelemetry's names into those of Prometheus."},
-	{"inmemoryDataFlushInterval", DurationFlag, second, 5 * minute, "How soon new samples are on disk, safe from a crash of the machine."},
-	{"storage.trackMetricNamesStats", SwitchFlag, 0, 1, "Count how often each metric is written and queried."},
+	{"search.maxQueryDuration", selects, DurationFlag, second, hour, "How long a query may run."},
+	{"search.maxQueueDuration", searches, DurationFlag, second, 10 * minute, "How long a query waits while too many others run."},
+	{"search.maxConcurrentRequests", searches, CountFlag, 1, 1000, "How many queries run at the same time."},
+	{"search.maxMemoryPerQuery", selects, SizeFlag, 1 << 20, 1 << 40, "The memory that one query may take; bigger ones are refused."},
+	{"search.maxPointsPerTimeseries", selects, CountFlag, 100, 10_000_000, "The points of one series that a range query may return."},
+	{"search.maxSamplesPerQuery", selects, CountFlag, 1000, 1_000_000_000_000, "The samples that one query may read."},
+	{"search.maxSamplesPerSeries", selects, CountFlag, 1000, 1_000_000_000, "The samples of one series that a query may read."},
+	{"search.maxSeries", selects, CountFlag, 1, 100_000_000, "The series that /api/v1/series may return."},
+	{"search.maxExportSeries", selects, CountFlag, 1, 100_000_000, "The series that an export may return."},
+	{"search.maxLabelsAPISeries", selects, CountFlag, 1, 100_000_000, "The series that a search for label names and values may read."},
+	{"search.maxTagValues", stores, CountFlag, 1, 10_000_000, "The label values that a search may return."},
+	{"search.maxQueryLen", selects, SizeFlag, 1 << 10, 16 << 20, "The longest query that is accepted."},
+	{"search.latencyOffset", selects, DurationFlag, 0, 10 * minute, "How long queries hide the newest samples. Gatehouse sets 1s."},
+	{"search.maxStalenessInterval", selects, DurationFlag, 0, 24 * hour, "How long a series without new samples counts as present; 0 finds it out by itself."},
+	{"search.minStalenessInterval", selects, DurationFlag, 0, 24 * hour, "The least of that time, to close gaps between irregular samples."},
+	{"search.maxLookback", selects, DurationFlag, 0, 24 * hour, "How far queries look back for a sample; 0 finds it out by itself."},
+	{"search.setLookbackToStep", selects, SwitchFlag, 0, 1, "Look back by the step of the query, as InfluxDB does."},
+	{"search.noStaleMarkers", selects, SwitchFlag, 0, 1, "Skip the search for Prometheus' stale markers where there are none."},
+	{"search.disableImplicitConversion", selects, SwitchFlag, 0, 1, "Refuse queries that rely on implicit subqueries."},
+	{"search.disableCache", selects, SwitchFlag, 0, 1, "Do not keep answers for later queries; useful while old samples are written."},
+	{"search.cacheTimestampOffset", selects, DurationFlag, 0, 24 * hour, "How new samples must be so that a kept answer is not used for them."},
+	{"search.logSlowQueryDuration", selects, DurationFlag, 0, hour, "Queries that take longer are logged; 0 logs none."},
+	{"denyQueryTracing", everyone, SwitchFlag, 0, 1, "Refuse to trace queries."},
+	{"maxLabelsPerTimeseries", inserts, CountFlag, 1, 1000, "The labels that a series may have; series with more are dropped."},
+	{"maxLabelNameLen", inserts, CountFlag, 1, 65535, "The longest name of a label; series with longer ones are dropped."},
+	{"maxLabelValueLen", inserts, CountFlag, 1, 65535, "The longest value of a label; series with longer ones are dropped."},
+	{"maxInsertRequestSize", inserts, SizeFlag, 1 << 10, 1 << 30, "The largest remote write request."},
+	{"import.maxLineLen", inserts, SizeFlag, 1 << 10, 1 << 30, "The longest line of /api/v1/import."},
+	{"influx.maxLineSize", inserts, SizeFlag, 1 << 10, 1 << 30, "The longest line of InfluxDB's protocol."},
+	{"maxConcurrentInserts", inserts, CountFlag, 1, 1000, "How many writes run at the same time."},
+	{"insert.maxQueueDuration", inserts, DurationFlag, second, 10 * minute, "How long a write waits while too many others run."},
+	{"influxSkipSingleField", inserts, SwitchFlag, 0, 1, "Name a series after its measurement alone when an InfluxDB line has one field."},
+	{"influxSkipMeasurement", inserts, SwitchFlag, 0, 1, "Name a series after the InfluxDB field alone."},
+	{"influxTrimTimestamp", inserts, DurationFlag, int64(time.Millisecond), hour, "Round the times of InfluxDB lines down to this, to save disk space."},
+	{"usePromCompatibleNaming", inserts, SwitchFlag, 0, 1, "Replace characters in names that Prometheus does not know by underscores."},
+	{"opentelemetry.usePrometheusNaming", inserts, SwitchFlag, 0, 1, "Turn OpenTelemetry's names into those of Prometheus."},
+	{"inmemoryDataFlushInterval", stores, DurationFlag, second, 5 * minute, "How soon new samples are on disk, safe from a crash of the machine."},
+	{"storage.trackMetricNamesStats", stores, SwitchFlag, 0, 1, "Count how often each metric is written and queried."},
 }
 
 // settingFlags are refused with the setting that makes them.
@@ -91,46 +101,60 @@ var settingFlags = map[string]string{
 	"memory.allowedPercent":      "tier",
 }
 
-// CheckEngineFlag reads one flag as a user writes it, like "-search.maxQueueDuration=20s" or "--search.disableCache", and gives it as
-// the engine takes it: with one dash and a value.
-func CheckEngineFlag(text string) (flag string, err error) {
+// CheckEngineFlag reads one flag of a program as a user writes it, like "-search.maxQueueDuration=20s" or "--search.disableCache", and
+// gives it as the program takes it: with one dash and a value.
+func CheckEngineFlag(p Program, text string) (flag string, err error) {
 	name, value, hasValue := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(text, "-"), "-"), "=")
 	if !strings.HasPrefix(text, "-") || name == "" || len(text) > mostFlagSize || !headerText(text) {
-		return "", InvalidField("flags", "the flag %q is not valid; write it like -search.maxQueueDuration=20s", shorten(text))
+		return "", InvalidField(p.FlagsField(), "the flag %q is not valid; write it like -search.maxQueueDuration=20s", shorten(text))
 	}
 	if setting, ok := settingFlags[name]; ok {
-		return "", InvalidField("flags", "the flag -%s is not set here; change the %s of the deployment instead", name, setting)
+		return "", InvalidField(p.FlagsField(), "the flag -%s is not set here; change the %s of the deployment instead", name, setting)
 	}
 	i := slices.IndexFunc(EngineFlags, func(f EngineFlag) bool { return f.Name == name })
 	if i < 0 {
-		return "", InvalidField("flags", "the flag -%s cannot be set here; leave it out, or start such a VictoriaMetrics yourself and connect it", shorten(name))
+		return "", InvalidField(p.FlagsField(), "the flag -%s cannot be set here; leave it out, or start such a VictoriaMetrics yourself and connect it", shorten(name))
 	}
 	f := EngineFlags[i]
+	if !slices.Contains(f.Programs, p) {
+		return "", InvalidField(p.FlagsField(), "the flag -%s is not one of %s; give it to %s", name, p, strings.Join(f.ClusterPrograms(), " or "))
+	}
 	if !hasValue && f.Kind == SwitchFlag {
 		value = "true"
 	}
 	n, ok := f.parse(value)
 	if !ok {
-		return "", InvalidField("flags", "the flag -%s has the value %q; write %s", name, shorten(value), f.form())
+		return "", InvalidField(p.FlagsField(), "the flag -%s has the value %q; write %s", name, shorten(value), f.form())
 	}
 	if n < f.Least || n > f.Most {
-		return "", InvalidField("flags", "the flag -%s is out of range; choose %s to %s", name, f.Format(f.Least), f.Format(f.Most))
+		return "", InvalidField(p.FlagsField(), "the flag -%s is out of range; choose %s to %s", name, f.Format(f.Least), f.Format(f.Most))
 	}
 	return "-" + name + "=" + value, nil
 }
 
-// CheckEngineFlags reads the flags of one program, sorted as the engine takes them.
-func CheckEngineFlags(texts []string) ([]string, error) {
+// ClusterPrograms are the programs of a cluster that know the flag.
+func (f EngineFlag) ClusterPrograms() []string {
+	var names []string
+	for _, p := range f.Programs {
+		if p != SingleProgram {
+			names = append(names, string(p))
+		}
+	}
+	return names
+}
+
+// CheckEngineFlags reads the flags of one program, sorted as it takes them.
+func CheckEngineFlags(p Program, texts []string) ([]string, error) {
 	var flags []string
 	names := map[string]bool{}
 	for _, text := range texts {
-		flag, err := CheckEngineFlag(text)
+		flag, err := CheckEngineFlag(p, text)
 		if err != nil {
 			return nil, err
 		}
 		name, _, _ := strings.Cut(flag, "=")
 		if names[name] {
-			return nil, InvalidField("flags", "the flag %s is given twice; give it once", name)
+			return nil, InvalidField(p.FlagsField(), "the flag %s is given twice; give it once", name)
 		}
 		names[name] = true
 		flags = append(flags, flag)

@@ -10,7 +10,7 @@ import (
 func TestCheckEngineFlag(t *testing.T) {
 	take := func(text, want string) {
 		t.Helper()
-		if got, err := CheckEngineFlag(text); err != nil || got != want {
+		if got, err := CheckEngineFlag(SingleProgram, text); err != nil || got != want {
 			t.Errorf("%q gives %q, %v; want %q", text, got, err, want)
 		}
 	}
@@ -24,7 +24,7 @@ func TestCheckEngineFlag(t *testing.T) {
 
 	refuse := func(text string, words ...string) {
 		t.Helper()
-		_, err := CheckEngineFlag(text)
+		_, err := CheckEngineFlag(SingleProgram, text)
 		wantField(t, err, "flags")
 		for _, word := range words {
 			if err != nil && !strings.Contains(err.Error(), word) {
@@ -64,12 +64,33 @@ func TestCheckEngineFlag(t *testing.T) {
 	refuse("-search.maxSeries=1\n-tls")
 }
 
+func TestEachProgramOfAClusterTakesItsOwnFlags(t *testing.T) {
+	for _, f := range EngineFlags {
+		flag := "-" + f.Name + "=" + f.Format(f.Least)
+		if len(f.ClusterPrograms()) == 0 || !slices.Contains(f.Programs, SingleProgram) {
+			t.Errorf("-%s is not for %v", f.Name, f.Programs)
+		}
+		for _, p := range everyone {
+			_, err := CheckEngineFlag(p, flag)
+			if takes := slices.Contains(f.Programs, p); takes != (err == nil) {
+				t.Errorf("%s: %s is answered: %v", p, flag, err)
+			} else if !takes {
+				wantField(t, err, p.FlagsField())
+			}
+		}
+	}
+	_, err := CheckEngineFlag(InsertProgram, "-search.maxQueueDuration=20s")
+	if err == nil || !strings.Contains(err.Error(), "not one of vminsert; give it to vmselect or vmstorage") {
+		t.Errorf("a flag for another program is answered: %v", err)
+	}
+}
+
 func TestEngineFlagsAreSortedAndGivenOnce(t *testing.T) {
-	got, err := CheckEngineFlags([]string{"-search.maxSeries=5", "--search.disableCache"})
+	got, err := CheckEngineFlags(SingleProgram, []string{"-search.maxSeries=5", "--search.disableCache"})
 	if err != nil || !slices.Equal(got, []string{"-search.disableCache=true", "-search.maxSeries=5"}) {
 		t.Errorf("got %v, %v", got, err)
 	}
-	_, err = CheckEngineFlags([]string{"-search.maxSeries=5", "--search.maxSeries=6"})
+	_, err = CheckEngineFlags(SingleProgram, []string{"-search.maxSeries=5", "--search.maxSeries=6"})
 	wantField(t, err, "flags")
 }
 
@@ -94,7 +115,7 @@ func (f EngineFlag) row() string {
 	if f.Kind == SwitchFlag {
 		values = "true, false"
 	}
-	return "| `-" + f.Name + "` | " + values + " | " + f.Help + " |"
+	return "| `-" + f.Name + "` | " + values + " | " + f.Help + " | " + strings.Join(f.ClusterPrograms(), ", ") + " |"
 }
 
 func TestSizes(t *testing.T) {

@@ -41,6 +41,7 @@ type Right string
 const (
 	ViewDeployments   Right = "view deployments"
 	ChangeDeployments Right = "create, connect, change or delete deployments"
+	ViewTrash         Right = "list deleted deployments"
 	ViewTokens        Right = "list access tokens"
 	ChangeTokens      Right = "generate or delete access tokens"
 	RevealTokens      Right = "see or copy a secret"
@@ -57,7 +58,7 @@ const (
 
 // Rights are all rights.
 var Rights = []Right{
-	ViewDeployments, ChangeDeployments, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewLogs, ViewAudit,
+	ViewDeployments, ChangeDeployments, ViewTrash, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewLogs, ViewAudit,
 	ViewAPIKeys, ManageAPIKeys, ViewUsers, ManageUsers, ManageServer,
 }
 
@@ -68,7 +69,7 @@ func (r Role) Can(right Right) bool {
 		return true
 	case Editor:
 		switch right {
-		case ViewDeployments, ChangeDeployments, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewLogs, ViewAudit:
+		case ViewDeployments, ChangeDeployments, ViewTrash, ViewTokens, ChangeTokens, RevealTokens, ViewRules, ChangeRules, ViewLogs, ViewAudit:
 			return true
 		}
 	case Viewer:
@@ -81,7 +82,7 @@ func (r Role) Can(right Right) bool {
 // secrets of Read tokens, and refuses those with which it could write.
 func (r Right) changes() bool {
 	switch r {
-	case ViewDeployments, ViewTokens, RevealTokens, ViewRules, ViewLogs, ViewAudit, ViewAPIKeys, ViewUsers:
+	case ViewDeployments, ViewTrash, ViewTokens, RevealTokens, ViewRules, ViewLogs, ViewAudit, ViewAPIKeys, ViewUsers:
 		return false
 	}
 	return true

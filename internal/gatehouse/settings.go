@@ -2,6 +2,7 @@ package gatehouse
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -22,8 +23,7 @@ type Deduplication struct {
 	Unit  string // "s" or "ms"
 }
 
-// Flags are further command-line flags of a deployment's programs, each like "-search.maxQueueDuration=20s". Those of a single node
-// are among EngineFlags; Gatehouse runs no clusters yet, and so passes on none of theirs.
+// Flags are further command-line flags of a deployment's programs, each like "-search.maxQueueDuration=20s" and among EngineFlags.
 type Flags struct {
 	Single, Select, Storage, Insert []string
 }
@@ -37,6 +37,8 @@ type Settings struct {
 	Deduplication     Deduplication
 	MaintenanceWindow string // one of MaintenanceWindows, or empty for any time
 	Flags             Flags
+	// MaxConcurrentRequests is the limit per token. 0 leaves it as it is: the tier's, or the one that was chosen.
+	MaxConcurrentRequests int
 }
 
 // Limits of settings, those of VictoriaMetrics Cloud.
@@ -68,7 +70,25 @@ func (s Settings) Check(t DeploymentType) error {
 	if s.MaintenanceWindow != "" && !slices.Contains(MaintenanceWindows, s.MaintenanceWindow) {
 		return InvalidField("maintenance_window", "the maintenance window %q is unknown; choose one of: %s", shorten(s.MaintenanceWindow), strings.Join(MaintenanceWindows, ", "))
 	}
+	if err := checkConcurrentRequests(s.MaxConcurrentRequests); err != nil {
+		return err
+	}
 	return s.Flags.check(t)
+}
+
+// CheckConnected validates what Gatehouse may change of a deployment that runs elsewhere.
+func (s Settings) CheckConnected() error {
+	if err := CheckName(s.Name); err != nil {
+		return err
+	}
+	return checkConcurrentRequests(s.MaxConcurrentRequests)
+}
+
+func checkConcurrentRequests(n int) error {
+	if n < 0 || n > MostConcurrentRequests {
+		return InvalidField("max_concurrent_requests", "the limit of concurrent requests is out of range; write a number from 1 to %d", MostConcurrentRequests)
+	}
+	return nil
 }
 
 func checkStorage(gb uint64, t DeploymentType) error {
@@ -80,6 +100,48 @@ func checkStorage(gb uint64, t DeploymentType) error {
 		return InvalidField("storage_size", "the storage is out of range; choose %d GB to %d GB", leastStorageGB, most)
 	}
 	return nil
+}
+
+// gbPerTB is what VictoriaMetrics Cloud's API reckons with.
+const gbPerTB = 1024
+
+// ParseStorage reads "20GB" or "1TB", which is 1024 GB.
+func ParseStorage(s string) (gb uint64, err error) {
+	unit := uint64(1)
+	digits, ok := strings.CutSuffix(s, "GB")
+	if !ok {
+		digits, ok = strings.CutSuffix(s, "TB")
+		unit = gbPerTB
+	}
+	n, isNumber := parseUint32(digits)
+	if !ok || !isNumber {
+		return 0, InvalidField("storage_size", "the storage %q is not valid; write GB like 20GB or TB like 1TB", shorten(s))
+	}
+	return uint64(n) * unit, nil
+}
+
+// ParseDeduplication reads "30s" or "500ms".
+func ParseDeduplication(s string) (Deduplication, error) {
+	d := Deduplication{Unit: "ms"}
+	digits, ok := strings.CutSuffix(s, d.Unit)
+	if !ok {
+		d.Unit = "s"
+		digits, ok = strings.CutSuffix(s, d.Unit)
+	}
+	n, isNumber := parseUint32(digits)
+	if !ok || !isNumber {
+		return Deduplication{}, InvalidField("deduplication", "the deduplication interval %q is not valid; write seconds like 30s or milliseconds like 500ms", shorten(s))
+	}
+	d.Value = n
+	return d, d.check()
+}
+
+// String is the form that ParseDeduplication reads, or empty for none.
+func (d Deduplication) String() string {
+	if d.Value == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(d.Value), 10) + d.Unit
 }
 
 // Duration is the interval; 0 keeps all samples.
@@ -114,18 +176,16 @@ func (f Flags) check(t DeploymentType) error {
 	if t == Cluster && len(f.Single) > 0 {
 		return InvalidField("flags", "a cluster has no single program; give its flags as select_flags, storage_flags and insert_flags")
 	}
-	for _, flags := range [][]string{f.Single, f.Select, f.Storage, f.Insert} {
+	for _, p := range t.Programs() {
+		flags := f.Of(p)
 		if len(flags) > mostFlags {
-			return InvalidField("flags", "there are more than %d flags; leave some out", mostFlags)
+			return InvalidField(p.FlagsField(), "there are more than %d flags; leave some out", mostFlags)
 		}
-		for _, flag := range flags {
-			if len(flag) > mostFlagSize || !headerText(flag) || !strings.HasPrefix(flag, "-") {
-				return InvalidField("flags", "the flag %q is not valid; write it like -search.maxQueueDuration=20s", shorten(flag))
-			}
+		if _, err := CheckEngineFlags(p, flags); err != nil {
+			return err
 		}
 	}
-	_, err := CheckEngineFlags(f.Single)
-	return err
+	return nil
 }
 
 // GrowsFrom refuses what cannot be changed in place: storage that gets smaller.
@@ -148,10 +208,20 @@ func (s Settings) EngineChanges(old Settings) []string {
 	if s.Deduplication.Duration() != old.Deduplication.Duration() {
 		names = append(names, "deduplication")
 	}
-	now, err := CheckEngineFlags(s.Flags.Single)
-	before, oldErr := CheckEngineFlags(old.Flags.Single)
-	if !slices.Equal(now, before) || (err == nil) != (oldErr == nil) {
+	if !s.Flags.same(old.Flags) {
 		names = append(names, "flags")
 	}
 	return names
+}
+
+// same reports whether the programs are started with the same flags, however they are written.
+func (f Flags) same(old Flags) bool {
+	for _, p := range everyone {
+		now, err := CheckEngineFlags(p, f.Of(p))
+		before, oldErr := CheckEngineFlags(p, old.Of(p))
+		if !slices.Equal(now, before) || (err == nil) != (oldErr == nil) {
+			return false
+		}
+	}
+	return true
 }

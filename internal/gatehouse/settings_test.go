@@ -29,7 +29,7 @@ func TestCheckSettings(t *testing.T) {
 	f(SingleNode, "", func(s *Settings) { s.StorageGB = 16 << 10 })
 	f(Cluster, "", func(s *Settings) { s.StorageGB = 16<<10 + 1; s.Tier = "cluster-large" })
 	f(Cluster, "", func(s *Settings) {
-		s.Flags = Flags{Select: []string{"-a"}, Storage: []string{"-b"}, Insert: []string{"--c=1"}}
+		s.Flags = Flags{Select: []string{"-search.disableCache"}, Storage: []string{"-inmemoryDataFlushInterval=2s"}, Insert: []string{"--maxLabelNameLen=99"}}
 	})
 	f(SingleNode, "", func(s *Settings) { s.Deduplication = Deduplication{0, ""} })
 	f(SingleNode, "", func(s *Settings) { s.Deduplication = Deduplication{86_400_000, "ms"} })
@@ -48,11 +48,36 @@ func TestCheckSettings(t *testing.T) {
 	f(SingleNode, "maintenance_window", func(s *Settings) { s.MaintenanceWindow = "sat-sun 3-4am" })
 	f(SingleNode, "flags", func(s *Settings) { s.Flags.Select = []string{"-a"} })
 	f(Cluster, "flags", func(s *Settings) { s.Flags.Single = []string{"-a"} })
+	f(Cluster, "storage_flags", func(s *Settings) { s.Flags.Storage = []string{"-search.disableCache"} })
+	f(Cluster, "insert_flags", func(s *Settings) { s.Flags.Insert = slices.Repeat([]string{"-a"}, 51) })
 	f(SingleNode, "flags", func(s *Settings) { s.Flags.Single = []string{"a"} })
 	f(SingleNode, "flags", func(s *Settings) { s.Flags.Single = []string{"-a\n-b"} })
 	f(SingleNode, "flags", func(s *Settings) { s.Flags.Single = []string{"-" + strings.Repeat("a", 1000)} })
 	f(SingleNode, "flags", func(s *Settings) { s.Flags.Single = slices.Repeat([]string{"-a"}, 51) })
 	f(SingleNode, "flags", func(s *Settings) { s.Flags.Single = []string{"-httpListenAddr=:80"} })
+	f(SingleNode, "max_concurrent_requests", func(s *Settings) { s.MaxConcurrentRequests = -1 })
+	f(Cluster, "max_concurrent_requests", func(s *Settings) { s.MaxConcurrentRequests = MostConcurrentRequests + 1 })
+}
+
+func TestStorageAndDeduplicationAreReadAsTheyAreWritten(t *testing.T) {
+	for text, want := range map[string]uint64{"20GB": 20, "1TB": 1024, "0GB": 0, "4294967295TB": 4294967295 << 10} {
+		if gb, err := ParseStorage(text); err != nil || gb != want {
+			t.Errorf("%s is %d GB, %v; want %d", text, gb, err, want)
+		}
+	}
+	for _, text := range []string{"", "20", "GB", "20gb", "20 GB", "-20GB", "1.5TB", "4294967296GB", "20GBGB"} {
+		_, err := ParseStorage(text)
+		wantField(t, err, "storage_size")
+	}
+	for text, want := range map[string]Deduplication{"30s": {30, "s"}, "500ms": {500, "ms"}, "0s": {0, "s"}} {
+		if d, err := ParseDeduplication(text); err != nil || d != want || d.String() != strings.TrimPrefix(text, "0s") {
+			t.Errorf("%s is %+v, %v", text, d, err)
+		}
+	}
+	for _, text := range []string{"", "30", "s", "30m", "1h", "-1s", "1.5s", "86401s", "4294967295s"} {
+		_, err := ParseDeduplication(text)
+		wantField(t, err, "deduplication")
+	}
 }
 
 func TestStorageOnlyGrows(t *testing.T) {
@@ -80,7 +105,7 @@ func TestOnlySomeSettingsRestartAnEngine(t *testing.T) {
 func TestTierNumbersAreStable(t *testing.T) {
 	// What Terraform configurations and states hold.
 	want := map[uint32]string{
-		1: "small", 2: "medium", 3: "large", 9: "unlimited", 11: "cluster-medium", 12: "cluster-large",
+		1: "small", 2: "medium", 3: "large", 9: "unlimited", 11: "cluster-medium", 12: "cluster-large", 19: "cluster-unlimited",
 		21: "s.starter.a", 22: "s.micro.a", 23: "s.small.a", 24: "s.medium.a", 25: "s.large.a",
 	}
 	if len(Tiers) != len(want) {

@@ -11,7 +11,7 @@ type Tier struct {
 	ID                    uint32 // by which the management API names it; never changes and is never used for another one
 	Type                  DeploymentType
 	Name                  string
-	IngestionRate         int   // samples per second that the tier is made for; MaxIngestionRate is where it ends
+	IngestionRate         int   // samples per second that the tier is made for; MaxIngestionRate is where a single node ends
 	ActiveTimeSeries      int   // series with a sample in the last hour: -storage.maxHourlySeries
 	NewSeriesOver24h      int   // -storage.maxDailySeries, which counts the series of a day, old and new
 	DatapointsReadRate    int   // per second, a recommendation
@@ -21,12 +21,24 @@ type Tier struct {
 	Retired               bool  // goes on working where it is in use, and is not offered any more
 }
 
-// MaxIngestionRate is how many samples the engine takes per second before it lets clients wait: -maxIngestionRate. Twice the rate
-// that the tier is made for, as in https://docs.victoriametrics.com/victoriametrics-cloud/deployments/limits/.
+// MaxIngestionRate is how many samples a single node takes per second before it lets clients wait: -maxIngestionRate. Twice the rate
+// that the tier is made for, as in https://docs.victoriametrics.com/victoriametrics-cloud/deployments/limits/. A cluster knows no
+// such limit.
 func (t Tier) MaxIngestionRate() int { return 2 * t.IngestionRate }
 
-// Unlimited is the tier of deployments that have chosen none.
-var Unlimited = Tier{ID: 9, Type: SingleNode, Name: "unlimited", MaxConcurrentRequests: DefaultMaxConcurrentRequests}
+// Unlimited is the tier of single nodes that have chosen none, and UnlimitedCluster that of clusters.
+var (
+	Unlimited        = Tier{ID: 9, Type: SingleNode, Name: "unlimited", MaxConcurrentRequests: DefaultMaxConcurrentRequests}
+	UnlimitedCluster = Tier{ID: 19, Type: Cluster, Name: "cluster-unlimited", MaxConcurrentRequests: DefaultMaxConcurrentRequests}
+)
+
+// UnlimitedFor is the tier without limits of a type.
+func UnlimitedFor(t DeploymentType) Tier {
+	if t == Cluster {
+		return UnlimitedCluster
+	}
+	return Unlimited
+}
 
 // FirstFreeTierID is where the numbers begin that operators may give to tiers of their own. Those below are Gatehouse's.
 const FirstFreeTierID = 1000
@@ -48,8 +60,9 @@ var BuiltinTiers = []Tier{
 	{ID: 1, Type: SingleNode, Name: "small", IngestionRate: 5_000, ActiveTimeSeries: 100_000, NewSeriesOver24h: 200_000, DatapointsReadRate: 500_000, SeriesReadPerQuery: 30_000, MaxConcurrentRequests: 200, Retired: true},
 	{ID: 2, Type: SingleNode, Name: "medium", IngestionRate: 50_000, ActiveTimeSeries: 1_000_000, NewSeriesOver24h: 2_000_000, DatapointsReadRate: 5_000_000, SeriesReadPerQuery: 150_000, MaxConcurrentRequests: 600, Retired: true},
 	{ID: 3, Type: SingleNode, Name: "large", IngestionRate: 500_000, ActiveTimeSeries: 10_000_000, NewSeriesOver24h: 20_000_000, DatapointsReadRate: 50_000_000, SeriesReadPerQuery: 600_000, MaxConcurrentRequests: 1200, Retired: true},
-	{ID: 11, Type: Cluster, Name: "cluster-medium", IngestionRate: 100_000, ActiveTimeSeries: 2_000_000, NewSeriesOver24h: 4_000_000, DatapointsReadRate: 10_000_000, SeriesReadPerQuery: 300_000, MaxConcurrentRequests: 600},
-	{ID: 12, Type: Cluster, Name: "cluster-large", IngestionRate: 1_000_000, ActiveTimeSeries: 20_000_000, NewSeriesOver24h: 40_000_000, DatapointsReadRate: 100_000_000, SeriesReadPerQuery: 1_200_000, MaxConcurrentRequests: 1200},
+	{ID: 11, Type: Cluster, Name: "cluster-medium", IngestionRate: 100_000, ActiveTimeSeries: 2_000_000, NewSeriesOver24h: 4_000_000, DatapointsReadRate: 10_000_000, SeriesReadPerQuery: 300_000, MaxConcurrentRequests: 600, MemoryBytes: 2 << 30},
+	{ID: 12, Type: Cluster, Name: "cluster-large", IngestionRate: 1_000_000, ActiveTimeSeries: 20_000_000, NewSeriesOver24h: 40_000_000, DatapointsReadRate: 100_000_000, SeriesReadPerQuery: 1_200_000, MaxConcurrentRequests: 1200, MemoryBytes: 20 << 30},
+	UnlimitedCluster,
 }
 
 // Tiers are the tiers of this process. They are set once, before anything runs, as command-line flags are, and never change

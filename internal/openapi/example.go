@@ -27,7 +27,7 @@ func exampleObject(t reflect.Type, request bool) any {
 		switch {
 		case given:
 			object = append(object, Member{f.Name, exampleValue(f.Type, text)})
-		case isObject && (request && f.Required()):
+		case isObject && (request && f.Required() || !request && !f.Optional):
 			object = append(object, Member{f.Name, Example(f.Type, request)})
 		case request || f.Optional:
 		case f.Type.Kind() == reflect.Struct:

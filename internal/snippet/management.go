@@ -63,17 +63,21 @@ type deploymentBody struct {
 	Deduplication     uint32     `json:"deduplication,omitempty"`
 	DeduplicationUnit string     `json:"deduplication_unit,omitempty"`
 	MaintenanceWindow string     `json:"maintenance_window,omitempty"`
+	MaxConcurrent     int        `json:"max_concurrent_requests,omitempty"`
 	Flags             *flagsBody `json:"flags,omitempty"`
 }
 
 type flagsBody struct {
-	Single []string `json:"single_flags"`
+	Single  []string `json:"single_flags,omitempty"`
+	Insert  []string `json:"insert_flags,omitempty"`
+	Select  []string `json:"select_flags,omitempty"`
+	Storage []string `json:"storage_flags,omitempty"`
 }
 
-func bodyOf(s gatehouse.Settings) deploymentBody {
+func bodyOf(s gatehouse.Settings, t gatehouse.DeploymentType) deploymentBody {
 	b := deploymentBody{
-		Name: printable(s.Name), Tier: tierID(s.Tier), Retention: s.Retention.Value, RetentionUnit: printable(s.Retention.Unit),
-		MaintenanceWindow: printable(s.MaintenanceWindow),
+		Name: printable(s.Name), Tier: tierID(s.Tier, t), Retention: s.Retention.Value, RetentionUnit: printable(s.Retention.Unit),
+		MaintenanceWindow: printable(s.MaintenanceWindow), MaxConcurrent: s.MaxConcurrentRequests,
 	}
 	if s.StorageGB > 0 {
 		b.Storage, b.StorageUnit = s.StorageGB, "GB"
@@ -81,53 +85,58 @@ func bodyOf(s gatehouse.Settings) deploymentBody {
 	if s.Deduplication.Value > 0 {
 		b.Deduplication, b.DeduplicationUnit = s.Deduplication.Value, printable(s.Deduplication.Unit)
 	}
-	if len(s.Flags.Single) > 0 {
-		b.Flags = &flagsBody{printables(s.Flags.Single)}
+	if f := s.Flags; len(f.Single)+len(f.Insert)+len(f.Select)+len(f.Storage) > 0 {
+		b.Flags = &flagsBody{printables(f.Single), printables(f.Insert), printables(f.Select), printables(f.Storage)}
 	}
 	return b
 }
 
-func tierID(name string) uint32 {
+// beyondTerraform reports what VictoriaMetrics Cloud's provider does not know or send.
+func (b deploymentBody) beyondTerraform() bool { return b.Flags != nil || b.MaxConcurrent != 0 }
+
+func tierID(name string, t gatehouse.DeploymentType) uint32 {
 	if t, ok := gatehouse.TierByName(name); ok && name != "" {
 		return t.ID
 	}
-	return gatehouse.Unlimited.ID
+	return gatehouse.UnlimitedFor(t).ID
 }
 
 // CreateDeployment makes the managed deployment that was entered, which may not be valid yet.
 func CreateDeployment(consoleURL string, n gatehouse.NewDeployment) []Management {
 	s := gatehouse.Settings{
 		Name: n.Name, Tier: n.Tier, Retention: n.Retention, StorageGB: n.StorageGB, Deduplication: n.Deduplication, MaintenanceWindow: n.MaintenanceWindow,
+		Flags: n.Flags, MaxConcurrentRequests: n.MaxConcurrentRequests,
 	}
-	flags := settingFlags(s)
+	flags := append(placeFlags(n), settingFlags(gatehouse.Settings{}, s)...)
 	s.Retention = cmp.Or(s.Retention, gatehouse.DefaultRetention)
-	body := bodyOf(s)
-	body.Type, body.Provider = printable(string(n.Type)), gatehouse.Providers[0]
+	body := bodyOf(s, n.Type)
+	body.Type, body.Provider = printable(string(n.Type)), printable(cmp.Or(n.Provider, gatehouse.Providers[0]))
 	body.Region = printable(cmp.Or(n.Region, gatehouse.Regions[0]))
-	return []Management{
-		post(consoleURL, "/api/v1/deployments", body),
-		{ID: "terraform", Title: "as Terraform", Intro: terraformIntro, Code: terraformDeployment(consoleURL, body)},
-		withoutSome(command("gatehouse deployment create", flags, n.Name), s),
+	curl := post(consoleURL, "/api/v1/deployments", body)
+	terraform := Management{ID: "terraform", Title: "as Terraform", Intro: terraformIntro, Code: terraformDeployment(consoleURL, body)}
+	if body.beyondTerraform() {
+		terraform = instead("The Terraform provider cannot say this. Create it with cURL.", curl)
 	}
+	return []Management{curl, terraform, command("gatehouse deployment create", flags, n.Name)}
 }
 
 // UpdateDeployment gives a managed deployment the settings that were entered, which may not be valid yet. before is how it is.
 func UpdateDeployment(consoleURL string, before gatehouse.Deployment, s gatehouse.Settings) []Management {
-	body := bodyOf(s)
+	body := bodyOf(s, before.Type)
+	if before.Connected() {
+		body.Tier = gatehouse.Unlimited.ID // by which the API knows those that run elsewhere
+	}
 	curl := put(consoleURL, "/api/v1/deployments/"+printable(before.ID), body)
 	terraform := Management{ID: "terraform", Title: "as Terraform", Code: terraformDeployment(consoleURL, withPlace(body, before)),
 		Intro: terraformIntro + " One that Terraform does not know yet is imported first, by its ID."}
-	if before.Connected() || body.Flags != nil {
+	if before.Connected() || body.beyondTerraform() {
 		terraform = instead("The Terraform provider cannot say this. Change it with cURL.", curl)
 	}
-	flags := settingFlags(s)
-	if before.Connected() {
-		flags = nil
-	}
+	flags := settingFlags(before.Settings(), s)
 	if s.Name != before.Name {
 		flags = append(flags, "--rename="+word(s.Name))
 	}
-	cli := withoutSome(command("gatehouse deployment set", flags, before.ID), s)
+	cli := command("gatehouse deployment set", flags, before.ID)
 	if len(flags) == 0 { // it refuses to change nothing
 		cli = command("gatehouse deployment show", nil, before.ID)
 	}
@@ -139,24 +148,67 @@ func withPlace(b deploymentBody, d gatehouse.Deployment) deploymentBody {
 	return b
 }
 
-// settingFlags are the settings as the command line takes them.
-func settingFlags(s gatehouse.Settings) []string {
+// placeFlags are what the command line takes of a new deployment besides its settings, where that is not the default.
+func placeFlags(n gatehouse.NewDeployment) []string {
 	var flags []string
-	if s.Tier != "" {
-		flags = append(flags, "--tier="+word(s.Tier))
-	}
-	if r := s.Retention.String(); r != "" {
-		flags = append(flags, "--retention="+word(r))
+	for _, one := range []struct{ flag, value, usual string }{
+		{"--type=", string(n.Type), string(gatehouse.SingleNode)},
+		{"--provider=", n.Provider, gatehouse.Providers[0]}, {"--region=", n.Region, gatehouse.Regions[0]},
+	} {
+		if one.value != "" && one.value != one.usual {
+			flags = append(flags, one.flag+word(one.value))
+		}
 	}
 	return flags
 }
 
-// withoutSome says so where the command line cannot set everything.
-func withoutSome(m Management, s gatehouse.Settings) Management {
-	if s.StorageGB > 0 || s.Deduplication.Value > 0 || s.MaintenanceWindow != "" || len(s.Flags.Single) > 0 {
-		m.Intro += " It sets name, tier and retention only."
+// settingFlags are the settings as the command line takes them. What is none now is said where it was something before.
+func settingFlags(before, s gatehouse.Settings) []string {
+	var flags []string
+	for _, one := range []struct{ flag, before, value, none string }{
+		{"--tier=", before.Tier, s.Tier, gatehouse.Unlimited.Name},
+		{"--retention=", before.Retention.String(), s.Retention.String(), gatehouse.DefaultRetention.String()},
+		{"--storage=", gigabytes(before.StorageGB), gigabytes(s.StorageGB), "0GB"},
+		{"--deduplication=", before.Deduplication.String(), s.Deduplication.String(), "0s"},
+		{"--maintenance-window=", before.MaintenanceWindow, s.MaintenanceWindow, "any"},
+	} {
+		if one.value != "" || one.before != "" {
+			flags = append(flags, one.flag+word(cmp.Or(one.value, one.none)))
+		}
 	}
-	return m
+	if s.MaxConcurrentRequests > 0 {
+		flags = append(flags, "--max-concurrent-requests="+strconv.Itoa(s.MaxConcurrentRequests))
+	}
+	return append(flags, engineFlags(before.Flags, s.Flags)...)
+}
+
+func gigabytes(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(n, 10) + "GB"
+}
+
+// engineFlags are the further flags of VictoriaMetrics' programs.
+func engineFlags(before, now gatehouse.Flags) []string {
+	var flags []string
+	gone := false
+	for _, one := range []struct {
+		flag        string
+		before, now []string
+	}{
+		{"--flag=", before.Single, now.Single}, {"--insert-flag=", before.Insert, now.Insert}, {"--select-flag=", before.Select, now.Select},
+		{"--storage-flag=", before.Storage, now.Storage},
+	} {
+		gone = gone || len(one.before) > 0 && len(one.now) == 0
+		for _, f := range one.now {
+			flags = append(flags, one.flag+word(f))
+		}
+	}
+	if gone {
+		return append([]string{"--no-flags"}, flags...)
+	}
+	return flags
 }
 
 // terraformDeployment is a managed deployment for the provider, which demands some settings that Gatehouse does not.

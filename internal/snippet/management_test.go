@@ -162,8 +162,21 @@ func TestCommandLineTakesWhatWasEntered(t *testing.T) {
 			f(CreateDeployment("http://x", single(name)), "deployment", "create", name)
 		}
 	}
-	f(UpdateDeployment("http://x", gatehouse.Deployment{ID: "d-1", Name: "old", Managed: true}, sized("it's")),
-		"deployment", "set", "--tier=s.micro.a", "--retention=6m", "--rename=it's", "d-1")
+	old := gatehouse.Deployment{ID: "d-1", Name: "old", Managed: true, Type: gatehouse.SingleNode}
+	f(UpdateDeployment("http://x", old, sized("it's")), "deployment", "set", "--tier=s.micro.a", "--retention=6m", "--storage=40GB", "--deduplication=500ms",
+		"--maintenance-window=Mon-Fri 4-5am", "--flag=-search.maxQueryDuration=20s", "--rename=it's", "d-1")
+	has := sized("old")
+	old.Tier, old.Retention, old.Deduplication, old.MaintenanceWindow, old.Flags = has.Tier, has.Retention, has.Deduplication, has.MaintenanceWindow, has.Flags
+	f(UpdateDeployment("http://x", old, gatehouse.Settings{Name: "old"}),
+		"deployment", "set", "--tier=unlimited", "--retention=30d", "--deduplication=0s", "--maintenance-window=any", "--no-flags", "d-1")
+	f(UpdateDeployment("http://x", gatehouse.Deployment{ID: "d-1", Name: "old"}, gatehouse.Settings{Name: "new", MaxConcurrentRequests: 7}),
+		"deployment", "set", "--max-concurrent-requests=7", "--rename=new", "d-1")
+	s := sized("new")
+	f(CreateDeployment("http://x", gatehouse.NewDeployment{
+		Name: s.Name, Type: gatehouse.Cluster, Tier: "cluster-large", StorageGB: s.StorageGB, Deduplication: s.Deduplication, MaintenanceWindow: s.MaintenanceWindow,
+		Flags: gatehouse.Flags{Select: []string{"-search.maxQueueDuration=20s", "-search.disableCache"}, Insert: []string{"-maxLabelNameLen=5"}}, Region: "it's",
+	}), "deployment", "create", "--type=cluster", "--region=it's", "--tier=cluster-large", "--storage=40GB", "--deduplication=500ms",
+		"--maintenance-window=Mon-Fri 4-5am", "--insert-flag=-maxLabelNameLen=5", "--select-flag=-search.maxQueueDuration=20s", "--select-flag=-search.disableCache", "new")
 	n := cluster("many")
 	n.Upstream = gatehouse.Upstream{Username: "it's me", Password: "hunter2", CA: "hunter2"}
 	f(ConnectDeployment("http://x", n), "deployment", "connect", "--type=cluster", "--insert-url=http://a:8480", "--insert-url=http://b:8480",

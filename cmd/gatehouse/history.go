@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"io"
+	"net/http"
+	"path/filepath"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"gatehouse/internal/gatehouse"
+)
+
+// writeMetrics writes what /metrics shows and the history keeps.
+func (s *server) writeMetrics(w io.Writer) {
+	s.table.WriteMetrics(w)
+	s.engines.WriteMetrics(w)
+	s.history.WriteMetrics(w)
+	metrics.WriteProcessMetrics(w)
+}
+
+// limitPerToken is how many requests a token of the deployment may have running at a time, or 0 when that is not known.
+func (s *server) limitPerToken(ctx context.Context, deploymentID string) int {
+	d, err := s.store.FindDeployment(ctx, deploymentID)
+	if err != nil {
+		return 0
+	}
+	return cmp.Or(d.MaxConcurrentRequests, gatehouse.DefaultMaxConcurrentRequests)
+}
+
+// checkHistory asks the server whether it keeps its metrics, without which Monitoring has gaps.
+func (d *doctor) checkHistory(ctx context.Context, client *http.Client) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.command.OpsListen+"/metrics", nil)
+	if err != nil {
+		return // checkServer has asked there
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		d.say("history", warned, "the server does not show its metrics (%v); look at its log", err)
+		return
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if lines.Text() == "gatehouse_history_up 1" {
+			d.say("history", fine, "what Monitoring shows is kept")
+			return
+		}
+	}
+	d.say("history", warned, "the VictoriaMetrics of the server's own does not take what Monitoring shows; if the server runs for more than a minute, "+
+		"look at its log and at %s", filepath.Join(d.commands.DataDir, "system", "engine.log"))
+}
