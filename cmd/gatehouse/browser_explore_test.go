@@ -53,13 +53,18 @@ func (b *tab) ask(query string) {
 }
 
 // exploreScenes are what an admin sees on a server that furnish has prepared.
-func exploreScenes() []scene {
+func exploreScenes(p *program) []scene {
 	return []scene{
 		{"explore", func(b *tab) {
+			token := newToken(b.T, p.dataDir, "default", "explorer", "rw")
+			p.writeSeries(token, 5)
+			p.waitKept(token)
 			b.visit("/deployments/default/explore")
 			f := b.frame()
 			f.sees("Execute Query")
-			f.ask("vm_app_version")
+			f.ask("last_over_time(kept[1h])")
+			f.sees("42")
+			must(b.T, p.dataDir, "", "token", "revoke", tokenID(b.T, p.dataDir, "default", "explorer"))
 		}},
 		{"explore-stopped", func(b *tab) { b.visit("/deployments/staging/explore"); b.sees("There is nothing to explore") }},
 		{"explore-tenant-wrong", func(b *tab) {

@@ -185,7 +185,7 @@ func TestSettingsPrintACommandThatChangesThem(t *testing.T) {
 	b.click("DisclosureTriangle", "as cURL")
 	b.sees(`"flags":{"single_flags":["-search.maxQueryDuration=20s"]}`)
 	b.sees(`"tier":22`)
-	shell(t, b.copied("Copy"), "GATEHOUSE_API_KEY="+key)
+	shell(t, b.copied("Copy as cURL"), "GATEHOUSE_API_KEY="+key)
 	b.visit("/deployments/it's%20$(id)/settings")
 	for field, want := range map[string]string{"Name": "it's $(id)", "Storage in GB optional": "30", "Flags optional": "-search.maxQueryDuration=20s", "Retention": "30"} {
 		if got := b.find("textbox", field).value(); got != want {

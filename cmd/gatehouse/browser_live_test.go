@@ -29,7 +29,7 @@ func TestOpenPagesFollowWhatHappens(t *testing.T) {
 	if a := p.request("POST", value, "/api/v1/import/prometheus", "live 1"); a.status != http.StatusNoContent {
 		t.Fatalf("the token got status %d: %s", a.status, a.body)
 	}
-	b.hears(`^First data received .* with token from the command line$`)
+	b.hears(`^First request received .* with token from the command line$`)
 	b.press("me")
 	if got := b.find("textbox", "Name").value(); got != "half a name" {
 		t.Errorf("the open form holds %q", got)
@@ -42,6 +42,23 @@ func TestOpenPagesFollowWhatHappens(t *testing.T) {
 	must(t, p.dataDir, "", "token", "revoke", tokenID(t, p.dataDir, "default", "from the command line"))
 	b.waitGone("rowheader", "from the command line")
 	b.find("button", "Examples") // the open menu has stayed open
+	stayed()
+}
+
+// TestCardsFollowTheFigures leaves the list open with a menu that the viewer has opened.
+func TestCardsFollowTheFigures(t *testing.T) {
+	p, b := newConsole(t, "/deployments")
+	stayed := b.stay()
+	const height = `document.querySelector(".card").offsetHeight`
+	before := eval[int](b, height)
+	b.click("button", "Actions for default")
+	b.find("button", "Stop")
+	p.writeSeries(newToken(t, p.dataDir, "default", "writer", "w"), 7)
+	b.sees("Active time series 7 no limit")
+	if after := eval[int](b, height); after != before {
+		t.Errorf("the card was %d px high, and is %d", before, after)
+	}
+	b.find("button", "Stop") // the open menu has stayed open
 	stayed()
 }
 

@@ -148,6 +148,7 @@ func TestAPIKeys(t *testing.T) {
 	b.allowClipboard()
 	b.sees("No API keys")
 	b.click("button", "Create API key")
+	b.find("dialog", "Create API key")
 	if b.has("checkbox", "default Single node") {
 		t.Error("a key for all deployments asks for which")
 	}
@@ -206,7 +207,7 @@ func TestFormsPrintThemselves(t *testing.T) {
 	if kept := b.find("textbox", "Name").value(); kept != "it's $(id)" {
 		t.Errorf("the name became %q", kept)
 	}
-	out := shell(t, b.copied("Copy"), "GATEHOUSE_API_KEY="+key)
+	out := shell(t, b.copied("Copy as cURL"), "GATEHOUSE_API_KEY="+key)
 	if !secretRe.MatchString(out) {
 		t.Fatalf("cURL made no token: %s", out)
 	}
@@ -314,6 +315,26 @@ func TestChangingThePasswordEndsOtherSessions(t *testing.T) {
 	other.find("heading", "Sign in")
 	b.visit("/deployments")
 	b.sees("default Running")
+}
+
+func TestAPIDocumentation(t *testing.T) {
+	p, b := newConsole(t, "/deployments")
+	b.allowClipboard()
+	b.clickToLoad("link", "API documentation")
+	b.click("link", "Access tokens")
+	b.waitPath("/api-docs")
+	b.click("DisclosureTriangle", "GET /api/v1/deployments List the deployments")
+	call := b.copied("Copy Request: List the deployments")
+	if !strings.Contains(call, p.console+"/api/v1/deployments") {
+		t.Errorf("the request is %s", call)
+	}
+	key := must(t, p.dataDir, "", "apikey", "create", "--name", "docs", "--permissions", "r")
+	if out := shell(t, call, "GATEHOUSE_API_KEY="+key); !strings.Contains(out, `"default"`) {
+		t.Errorf("it printed %s", out)
+	}
+	stranger := openTab(t, p.console)
+	stranger.visit("/api-docs")
+	stranger.find("heading", "API documentation")
 }
 
 // TestOrganizationWithoutJavaScript manages users and API keys in a browser that runs no scripts.

@@ -36,7 +36,7 @@ func lifecycleScenes(p *program) []scene {
 			b.visit("/deployments")
 			b.click("button", "Create")
 			b.click("radio", "Cluster")
-			b.sees("Gatehouse runs single nodes itself")
+			b.sees("Gatehouse cannot run a cluster here yet")
 		}},
 		{"page-create", func(b *tab) { b.visit("/deployments/create"); b.find("button", "Create") }},
 		{"overview-limit", func(b *tab) {

@@ -77,6 +77,7 @@ func organizationScenes() []scene {
 			b.click("button", "Create")
 			b.find("dialog", "API key created")
 		}},
+		{"api-key-example", func(b *tab) { key(b, "inventory", "Example"); b.find("button", "Copy example cURL") }},
 		{"api-key-revoke", func(b *tab) { key(b, "terraform", "Revoke"); b.sees("Last used") }},
 		{"audit", func(b *tab) { b.visit("/audit?actor=example.com"); b.sees("Changed deployment") }},
 		{"audit-none", func(b *tab) { b.visit("/audit?text=nobody"); b.sees("No record matches") }},
@@ -116,6 +117,7 @@ func inviteScenes(link string) []scene {
 func viewerScenes() []scene {
 	return []scene{
 		{"overview-viewer", func(b *tab) { b.visit("/deployments/default"); b.sees("As a viewer you may") }},
+		{"monitoring-viewer", func(b *tab) { b.visit("/deployments/default/monitoring"); b.sees("Last hour") }},
 		{"integration-viewer", func(b *tab) { b.visit("/integrations/prometheus"); b.sees("Ask an admin or an editor") }},
 		{"users-refused", func(b *tab) { b.visit("/users"); b.sees(`Your role "viewer" may not`) }},
 	}

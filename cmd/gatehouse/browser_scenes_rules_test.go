@@ -20,6 +20,7 @@ func furnishRules(t *testing.T, p *program) {
 func ruleScenes() []scene {
 	return []scene{
 		{"rules-none", func(b *tab) { b.visit("/deployments/tight/rules"); b.sees("No rules") }},
+		{"rules-connected", func(b *tab) { b.visit("/deployments/staging/rules"); b.find("button", "Save") }},
 		{"rules", func(b *tab) { b.visit("/deployments/default/rules"); b.seesMatch(`AlwaysFiring Firing`) }},
 		{"rules-delete", func(b *tab) {
 			b.visit("/deployments/default/rules")
@@ -41,6 +42,7 @@ func ruleScenes() []scene {
 			b.click("button", "Save")
 			b.sees("is not a full http or https URL")
 		}},
+		{"logs-connected", func(b *tab) { b.visit("/deployments/staging/logs"); b.sees("only deployments with rules have one") }},
 		{"logs", func(b *tab) { b.visit("/deployments/default/logs?log=vmalert"); b.seesMatch(`Last \d+ lines`) }},
 	}
 }

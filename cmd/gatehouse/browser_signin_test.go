@@ -24,12 +24,17 @@ func (b *tab) signIn(email, path string) {
 	b.waitPath(path)
 }
 
-// newConsole starts the program with an admin, who is signed in at path, in a tab.
-func newConsole(t *testing.T, path string) (*program, *tab) {
+// newConsole starts the program, with more arguments, and an admin who is signed in at path, in a tab.
+func newConsole(t *testing.T, path string, more ...string) (*program, *tab) {
 	t.Helper()
-	dir := newDataDir(t)
+	return newConsoleOn(t, newDataDir(t), path, more...)
+}
+
+// newConsoleOn is newConsole on a data directory.
+func newConsoleOn(t *testing.T, dir, path string, more ...string) (*program, *tab) {
+	t.Helper()
 	addUser(t, dir, browserEmail, "admin")
-	p := serve(t, dir)
+	p := serve(t, dir, more...)
 	p.waitRunning("default")
 	b := openTab(t, p.console)
 	b.signIn(browserEmail, path)

@@ -167,6 +167,13 @@ func (b *tab) listen(event any) {
 	}
 }
 
+// visits are the paths that the pages have asked for by GET so far.
+func (b *tab) visits() map[string]bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.visited)
+}
+
 // expectTrouble lets the browser report what matches.
 func (b *tab) expectTrouble(pattern string) {
 	b.mu.Lock()
@@ -305,10 +312,7 @@ func (b *tab) wantNoSecret() {
 func (b *tab) wantNoSecretInAnswers(secrets ...string) {
 	b.Helper()
 	cookies := call(b, network.GetCookies, network.GetCookiesParams{URLs: []string{b.origin}})
-	b.mu.Lock()
-	paths := slices.Sorted(maps.Keys(b.visited))
-	b.mu.Unlock()
-	for _, path := range paths {
+	for _, path := range slices.Sorted(maps.Keys(b.visits())) {
 		if strings.HasSuffix(path, "/events") { // they say nothing but that something has changed, and do not end
 			continue
 		}

@@ -3,11 +3,17 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/secret"
+	"gatehouse/internal/snippet"
+	"gatehouse/internal/sqlite"
 )
 
 // connected makes a data directory with the connected deployment "shop", which needs no engine.
@@ -35,6 +41,10 @@ func TestCommandLineStory(t *testing.T) {
 	}
 	if !strings.Contains(list, "default") {
 		t.Errorf("the default access token is missing:\n%s", list)
+	}
+	log := strings.Fields(must(t, dir, "", "audit", "list", "--action", "token.revealed"))
+	if !slices.Contains(log, "shop") || !slices.Contains(log, "DEPLOYMENT") {
+		t.Errorf("the audit log does not say of which deployment the token was: %q", log)
 	}
 	must(t, dir, "", "token", "revoke", id)
 	if r := command(t, dir, "", "token", "reveal", id); r.code != exitFailed {
@@ -114,9 +124,20 @@ func TestCommandLineRefusals(t *testing.T) {
 	refused("short password", dir, exitFailed, "at least 12", "user", "create", "--email", "a@example.com", "--role", "admin")
 	refused("bad role", dir, exitUsage, `must be one of "admin","editor","viewer"`, "user", "create", "--email", "a@example.com", "--role", "root")
 	refused("bad email", dir, exitFailed, "ops@example.com", "user", "create", "--email", "nobody", "--role", "admin")
-	refused("managed cluster", dir, exitFailed, "connect it", "deployment", "create", "c", "--type", "cluster")
-	refused("zero retention", dir, exitFailed, "out of range", "deployment", "create", "c", "--retention", "0d")
+	refused("zero retention", dir, exitFailed, "--retention: the retention is out of range", "deployment", "create", "c", "--retention", "0d")
 	refused("unknown tier", dir, exitFailed, "choose one of", "deployment", "create", "c", "--tier", "huge")
+	refused("little storage", dir, exitFailed, "--storage: the storage is out of range", "deployment", "create", "c", "--storage", "9GB")
+	refused("storage without unit", dir, exitFailed, "--storage: ", "deployment", "create", "c", "--storage", "20")
+	refused("deduplication in minutes", dir, exitFailed, "--deduplication: ", "deployment", "create", "c", "--deduplication", "5m")
+	refused("unknown window", dir, exitFailed, "--maintenance-window: ", "deployment", "create", "c", "--maintenance-window", "now")
+	refused("flag that opens a port", dir, exitFailed, "--flag: the flag -httpListenAddr cannot be set here", "deployment", "create", "c", "--flag=-httpListenAddr=:80")
+	refused("flag of a cluster", dir, exitFailed, "single node", "deployment", "create", "c", "--select-flag=-search.disableCache")
+	refused("bad notifier", dir, exitFailed, "--notifier-url: the URL of the notifier", "deployment", "create", "c", "--notifier-url", "alertmanager")
+	refused("no requests", dir, exitFailed, "--max-concurrent-requests: ", "deployment", "create", "c", "--max-concurrent-requests", "0")
+	refused("unknown provider", dir, exitFailed, "--provider: ", "deployment", "create", "c", "--provider", "gcp")
+	refused("unknown region", dir, exitFailed, "--region: ", "deployment", "create", "c", "--region", "eu-west-1")
+	refused("nothing to set", dir, exitUsage, "at least one flag", "deployment", "set", "shop")
+	refused("empty new name", dir, exitFailed, "--rename: the name is empty", "deployment", "set", "shop", "--rename", "")
 	refused("password in a URL", dir, exitFailed, "remove them", "deployment", "connect", "c", "--type", "single_node", "--url", "http://u:hunter2@127.0.0.1:1")
 	refused("no database", empty, exitFailed, "there is no Gatehouse database", "token", "list", "--deployment", "shop")
 
@@ -128,14 +149,123 @@ func TestCommandLineRefusals(t *testing.T) {
 	}
 }
 
-func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
+func TestTheEnvironmentSaysWhereTheServerIsAndNotWhatToDo(t *testing.T) {
 	dir := connected(t)
 	t.Setenv("GATEHOUSE_DATA_DIR", dir)
 	t.Setenv("GATEHOUSE_DEPLOYMENT", "shop")
-	cmd := gatehouseCommand("token", "list")
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "default") {
-		t.Errorf("token list with the flags in the environment: %v\n%s", err, out)
+	t.Setenv("GATEHOUSE_NAME", "from the environment")
+	t.Setenv("GATEHOUSE_RENAME", "from the environment")
+	t.Setenv("GATEHOUSE_MAX_CONCURRENT_REQUESTS", "1")
+	t.Setenv("GATEHOUSE_JSON", "true")
+	t.Setenv("GATEHOUSE_ENGINE_DIR", filepath.Join(dir, "no such folder"))
+	run := func(args ...string) (out string, failed bool) {
+		t.Helper()
+		text, err := gatehouseCommand(args...).CombinedOutput()
+		return string(text), err != nil
+	}
+	if out, failed := run("deployment", "show", "shop"); failed || !strings.Contains(out, "Concurrent requests per token  600") {
+		t.Errorf("show prints %s", out)
+	}
+	if out, failed := run("token", "create", "--deployment", "shop", "--access", "r"); !failed || !strings.Contains(out, "--name") {
+		t.Errorf("a token took its name from the environment: %s", out)
+	}
+	if out, failed := run("token", "list"); !failed || !strings.Contains(out, "--deployment") {
+		t.Errorf("a list took its deployment from the environment: %s", out)
+	}
+	if out, failed := run("deployment", "set", "shop", "--max-concurrent-requests", "7"); failed {
+		t.Errorf("set prints %s", out)
+	}
+	if d := fromJSON[deploymentJSON](t, must(t, dir, "", "deployment", "show", "shop", "--json")); d.Name != "shop" || d.MaxConcurrentRequests != 7 {
+		t.Errorf("it is now %+v", d)
+	}
+	if out, _ := run("doctor"); !strings.Contains(out, "no such folder") {
+		t.Errorf("doctor, which asks about the server, does not know its environment: %s", out)
+	}
+}
+
+func TestSettingsOfADeploymentByCommandLine(t *testing.T) {
+	dir := newDataDir(t)
+	const notifier = "http://alertmanager.example.com:9093"
+	made := fromJSON[deploymentJSON](t, must(t, dir, "", "deployment", "create", "prod", "--tier", "s.starter.a", "--retention", "6m", "--storage", "1TB", "--deduplication", "500ms",
+		"--maintenance-window", "Sat-Sun 3-4am", "--flag=-search.maxQueueDuration=20s", "--flag=-search.disableCache", "--max-concurrent-requests", "7",
+		"--notifier-url", notifier, "--provider", "aws", "--region", "local", "--json"))
+	want := deploymentJSON{
+		ID: made.ID, Name: "prod", Type: "single_node", Managed: true, Provider: "aws", Region: "local", Status: made.Status, StatusDetail: made.StatusDetail,
+		Tier: "s.starter.a", RetentionValue: 6, RetentionUnit: "m", StorageGB: 1024, DeduplicationValue: 500, DeduplicationUnit: "ms",
+		MaintenanceWindow: "Sat-Sun 3-4am", SingleSettings: []string{"-search.maxQueueDuration=20s", "-search.disableCache"}, NotifierURL: notifier,
+		MaxConcurrentRequests: 7, CreatedAt: made.CreatedAt, CreatedBy: made.CreatedBy,
+	}
+	if !reflect.DeepEqual(made, want) {
+		t.Errorf("got  %+v\nwant %+v", made, want)
+	}
+	if shown := fromJSON[deploymentJSON](t, must(t, dir, "", "deployment", "show", "prod", "--json")); !reflect.DeepEqual(shown, want) {
+		t.Errorf("show --json prints %+v", shown)
+	}
+	shown := must(t, dir, "", "deployment", "show", "prod")
+	for _, text := range []string{"s.starter.a", "6 months", "1024 GB", "500ms", "Sat-Sun 3-4am", "-search.maxQueueDuration=20s -search.disableCache", "  7\n", notifier, "provider aws"} {
+		if !strings.Contains(shown, text) {
+			t.Errorf("show does not say %q:\n%s", text, shown)
+		}
+	}
+	must(t, dir, "", "deployment", "set", "prod", "--retention", "30d")
+	must(t, dir, "", "deployment", "set", "prod", "--tier", "unlimited", "--deduplication", "0s", "--maintenance-window", "any", "--no-flags", "--notifier-url", "")
+	want.Tier, want.RetentionValue, want.RetentionUnit, want.DeduplicationValue, want.DeduplicationUnit = "unlimited", 30, "d", 0, "s"
+	want.MaintenanceWindow, want.SingleSettings, want.NotifierURL = "", nil, ""
+	if shown := fromJSON[deploymentJSON](t, must(t, dir, "", "deployment", "show", "prod", "--json")); !reflect.DeepEqual(shown, want) {
+		t.Errorf("got  %+v\nwant %+v", shown, want)
+	}
+	if shown := must(t, dir, "", "deployment", "show", "prod"); !strings.Contains(shown, "unlimited") {
+		t.Errorf("show prints\n%s", shown)
+	}
+}
+
+// TestPrintedCommandsSetEverything runs what the console prints as command line, against the real command line.
+func TestPrintedCommandsSetEverything(t *testing.T) {
+	dir, bin := newDataDir(t), t.TempDir()
+	program := gatehouseCommand()
+	script := "#!/bin/sh\nexec '" + program.Path + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "gatehouse"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	paste := func(all []snippet.Management) {
+		t.Helper()
+		code := all[len(all)-1]
+		cmd := exec.Command("sh", "-c", code.Code)
+		cmd.Env = append(program.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "GATEHOUSE_DATA_DIR="+dir)
+		if out, err := cmd.CombinedOutput(); code.ID != "cli" || err != nil {
+			t.Fatalf("%s: %v: %s", code.Code, err, out)
+		}
+	}
+	read := func() gatehouse.Deployment {
+		t.Helper()
+		store, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		d, err := store.FindDeployment(t.Context(), "it's")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	n := gatehouse.NewDeployment{
+		Name: "it's", Type: gatehouse.SingleNode, Tier: "s.micro.a", Retention: gatehouse.Retention{Value: 6, Unit: "m"}, StorageGB: 40,
+		Deduplication: gatehouse.Deduplication{Value: 500, Unit: "ms"}, MaintenanceWindow: "Mon-Fri 4-5am", Provider: "aws", Region: "local",
+		Flags: gatehouse.Flags{Single: []string{"-search.maxQueryDuration=20s"}}, MaxConcurrentRequests: 7,
+	}
+	paste(snippet.CreateDeployment("http://x", n))
+	d := read()
+	want := gatehouse.Settings{
+		Name: n.Name, Tier: n.Tier, Retention: n.Retention, StorageGB: n.StorageGB, Deduplication: n.Deduplication, MaintenanceWindow: n.MaintenanceWindow, Flags: n.Flags,
+	}
+	if got := d.Settings(); !reflect.DeepEqual(got, want) || d.Provider != "aws" || d.MaxConcurrentRequests != 7 {
+		t.Errorf("created %+v", d)
+	}
+	plain := gatehouse.Settings{Name: n.Name, Retention: gatehouse.DefaultRetention, StorageGB: 50, Deduplication: gatehouse.Deduplication{Unit: "s"}}
+	paste(snippet.UpdateDeployment("http://x", d, plain))
+	if got := read().Settings(); !reflect.DeepEqual(got, plain) {
+		t.Errorf("got  %+v\nwant %+v", got, plain)
 	}
 }
 

@@ -9,8 +9,14 @@ import (
 	"testing"
 )
 
-// enginesOf lists the processes that run on the data directory, by their command lines.
+// enginesOf lists the processes that run on the data of a deployment in the data directory, by their command lines.
 func enginesOf(t *testing.T, dataDir string) map[string]string {
+	t.Helper()
+	return programsOn(t, filepath.Join(dataDir, "deployments"))
+}
+
+// programsOn does the same for all whose data lies in a folder.
+func programsOn(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -19,7 +25,7 @@ func enginesOf(t *testing.T, dataDir string) map[string]string {
 	}
 	for _, file := range files {
 		line, err := os.ReadFile(file)
-		if err == nil && strings.Contains(string(line), "-storageDataPath="+dataDir) {
+		if err == nil && strings.Contains(string(line), "-storageDataPath="+folder+"/") {
 			found[strings.Split(file, "/")[2]] = strings.ReplaceAll(string(line), "\x00", " ")
 		}
 	}
@@ -60,7 +66,7 @@ func TestKilledServer(t *testing.T) {
 	})
 	p.stop()
 	eventually(t, "no engine outlives the server", func() error {
-		if left := enginesOf(t, dir); len(left) > 0 {
+		if left := programsOn(t, dir); len(left) > 0 {
 			return fmt.Errorf("%v", left)
 		}
 		return nil
@@ -74,7 +80,7 @@ func TestKilledServerLeavesNoEngine(t *testing.T) {
 	p.waitRunning("default")
 	p.kill()
 	eventually(t, "the engine ends with its server", func() error {
-		if left := enginesOf(t, dir); len(left) > 0 {
+		if left := programsOn(t, dir); len(left) > 0 {
 			return fmt.Errorf("%v", left)
 		}
 		return nil

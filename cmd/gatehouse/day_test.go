@@ -40,6 +40,30 @@ func (d *day) cli(stdin string, args ...string) string {
 // api calls the management API and decodes the answer, when it is JSON, into out.
 func (d *day) api(wantStatus int, key, method, path, body string, out any) {
 	d.Helper()
+	status, text := d.ask(key, method, path, body)
+	if status != wantStatus {
+		d.Fatalf("%s %s: got status %d, want %d: %s", method, path, status, wantStatus, text)
+	}
+	if out != nil {
+		if err := json.Unmarshal(text, out); err != nil {
+			d.Fatalf("%s %s: %v in %s", method, path, err, text)
+		}
+	}
+}
+
+// apiSoon calls the management API until it does it.
+func (d *day) apiSoon(wantStatus int, method, path, body string) {
+	d.Helper()
+	eventually(d.T, method+" "+path, func() error {
+		if status, text := d.ask(d.key, method, path, body); status != wantStatus {
+			return fmt.Errorf("status %d: %s", status, text)
+		}
+		return nil
+	})
+}
+
+func (d *day) ask(key, method, path, body string) (status int, text []byte) {
+	d.Helper()
 	r, err := http.NewRequest(method, d.p.console+"/api/v1"+path, strings.NewReader(body))
 	if err != nil {
 		d.Fatal(err)
@@ -50,15 +74,10 @@ func (d *day) api(wantStatus int, key, method, path, body string, out any) {
 		d.Fatal(err)
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != wantStatus {
-		d.Fatalf("%s %s: got status %d (%v), want %d: %s", method, path, answer.StatusCode, err, wantStatus, text)
+	if text, err = io.ReadAll(answer.Body); err != nil {
+		d.Fatal(err)
 	}
-	if out != nil {
-		if err := json.Unmarshal(text, out); err != nil {
-			d.Fatalf("%s %s: %v in %s", method, path, err, text)
-		}
-	}
+	return answer.StatusCode, text
 }
 
 // form sends a form of the console, as the page itself would.
@@ -187,6 +206,15 @@ func TestEveryActionOfADayHasItsRecord(t *testing.T) {
 	d.step("bad rules", func() {
 		d.api(http.StatusUnprocessableEntity, d.key, "POST", "/deployments/"+managed.ID+"/rule-sets/files/b.yml", "groups: 7", nil)
 	})
+	d.step("set the notifier", func() {
+		d.api(http.StatusNoContent, d.key, "PUT", "/deployments/"+managed.ID+"/notifier", `{"notifier_url":"http://127.0.0.1:3"}`, nil)
+		d.cli("", "deployment", "set", "renamed", "--notifier-url", "")
+	}, gatehouse.DeploymentChanged, gatehouse.DeploymentChanged)
+	d.step("look at rules, usage and logs", func() {
+		for _, path := range []string{"/rule-sets/evaluation", "/notifier", "/usage", "/logs?log=engine&lines=5"} {
+			d.api(http.StatusOK, d.key, "GET", "/deployments/"+managed.ID+path, "", nil)
+		}
+	})
 	d.step("delete rules", func() {
 		d.api(http.StatusNoContent, d.key, "DELETE", "/deployments/"+managed.ID+"/rule-sets/files/a.yml", "", nil)
 	}, gatehouse.RulesDeleted)
@@ -202,6 +230,11 @@ func TestEveryActionOfADayHasItsRecord(t *testing.T) {
 	d.step("stop", func() { d.cli("", "deployment", "stop", "renamed") }, gatehouse.DeploymentStopped)
 	d.step("start", func() { d.cli("", "deployment", "start", "renamed") }, gatehouse.DeploymentStarted)
 	d.p.waitRunning("renamed")
+	d.step("stop and start it by the API", func() {
+		d.api(http.StatusNoContent, d.key, "POST", "/deployments/"+managed.ID+"/stop", "", nil)
+		d.api(http.StatusNoContent, d.key, "POST", "/deployments/"+managed.ID+"/start", "", nil)
+	}, gatehouse.DeploymentStopped, gatehouse.DeploymentStarted)
+	d.p.waitRunning("renamed")
 	d.step("delete a deployment", func() { d.cli("", "deployment", "delete", "renamed") }, gatehouse.DeploymentDeleted)
 	eventually(t, "its data is in the trash", func() error {
 		if got := command(t, d.dataDir, "", "deployment", "restore", managed.ID); got.code != exitDone {
@@ -211,14 +244,18 @@ func TestEveryActionOfADayHasItsRecord(t *testing.T) {
 	})
 	d.step("restore it", func() {}, gatehouse.DeploymentRestored, gatehouse.TokenCreated)
 	d.p.waitRunning("renamed")
+	d.step("delete and restore it by the API", func() {
+		d.api(http.StatusNoContent, d.key, "DELETE", "/deployments/"+managed.ID, "", nil)
+		d.apiSoon(http.StatusOK, "POST", "/trash/"+managed.ID+"/restore", "{}")
+	}, gatehouse.DeploymentDeleted, gatehouse.DeploymentRestored, gatehouse.TokenCreated)
+	d.p.waitRunning("renamed")
 	d.step("delete it for good", func() {
 		d.cli("", "deployment", "delete", "renamed")
-		eventually(t, "its data is freed", func() error {
-			if got := command(t, d.dataDir, "", "deployment", "free", managed.ID); got.code != exitDone {
-				return fmt.Errorf("free: %s", got.err)
-			}
-			return nil
-		})
+		var deleted []struct{ ID string }
+		if d.api(http.StatusOK, d.key, "GET", "/trash", "", &deleted); len(deleted) != 1 || deleted[0].ID != managed.ID {
+			t.Errorf("the trash holds %+v", deleted)
+		}
+		d.apiSoon(http.StatusNoContent, "DELETE", "/trash/"+managed.ID, "")
 	}, gatehouse.DeploymentDeleted, gatehouse.DataFreed)
 
 	t.Log("keys, and the server as a whole")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -45,8 +46,14 @@ func TestDoctorOfAHealthyServer(t *testing.T) {
 	p := serve(t, dir)
 	p.waitRunning("default")
 	ops := strings.TrimPrefix(p.ops, "http://")
+	eventually(t, "the history is kept", func() error {
+		if !strings.Contains(opsMetrics(t, p), "\ngatehouse_history_up 1\n") {
+			return errors.New("it is not")
+		}
+		return nil
+	})
 	found, code := doctorSays(t, dir, "--ops-listen", ops)
-	for _, check := range []string{"data directory", "keyset file", "keyset", "database", "audit log", "clock", "engine", "server", "deployment default"} {
+	for _, check := range []string{"history", "data directory", "keyset file", "keyset", "database", "audit log", "clock", "engine", "server", "deployment default"} {
 		wantFinding(t, found, check, fine, "")
 	}
 	wantFinding(t, found, "engine", fine, "v1.")

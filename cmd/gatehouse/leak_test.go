@@ -73,7 +73,7 @@ func TestSecretsLeaveNoTrace(t *testing.T) {
 		}
 		look(path, readAll(t, resp))
 	}
-	for pid, line := range enginesOf(t, dir) {
+	for pid, line := range programsOn(t, dir) {
 		look("the command line of process "+pid, line)
 	}
 	p.stop()

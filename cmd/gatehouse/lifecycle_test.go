@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -68,16 +69,22 @@ func (p *program) wantSample(secret, series string) {
 	})
 }
 
+var partNameRe = regexp.MustCompile(`"[0-9A-F]{16}"`)
+
 // waitOnDisk waits until an engine has written its first samples to disk, safe from its being killed. It does so every five seconds.
 func (p *program) waitOnDisk(deployment string) {
 	p.t.Helper()
 	data := filepath.Join(p.dataDir, "deployments", p.show(deployment).ID, "data", "data")
 	for _, kind := range []string{"small", "indexdb"} {
 		eventually(p.t, "parts of "+kind+" are on disk", func() error {
-			if parts, err := filepath.Glob(filepath.Join(data, kind, "*", "*", "metaindex.bin")); err != nil || len(parts) == 0 {
-				return fmt.Errorf("there are %d, %v", len(parts), err)
+			// What this list does not name is unfinished, and dropped at the next start.
+			lists, err := filepath.Glob(filepath.Join(data, kind, "*", "parts.json"))
+			for _, list := range lists {
+				if text, err := os.ReadFile(list); err == nil && partNameRe.Match(text) {
+					return nil
+				}
 			}
-			return nil
+			return fmt.Errorf("%d lists name none, %v", len(lists), err)
 		})
 	}
 }

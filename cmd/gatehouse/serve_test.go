@@ -111,7 +111,7 @@ func TestServeMakesTheFirstAdminFromTheEnvironment(t *testing.T) {
 	if strings.Contains(p.log.String(), "/setup") {
 		t.Error("a link for the first admin was printed although there is one")
 	}
-	for pid := range enginesOf(t, dir) {
+	for pid := range programsOn(t, dir) {
 		environment, err := os.ReadFile("/proc/" + pid + "/environ")
 		if err != nil || strings.Contains(string(environment), "correct horse") {
 			t.Errorf("the engine's environment holds the admin's password (%v)", err)
@@ -207,6 +207,9 @@ func TestUnsavedStatesAreKeptUntilTheyAreStored(t *testing.T) {
 	u.set("d", running)
 	if err := u.save(func(string, gatehouse.State) error { return errors.New("the disk is full") }); err == nil {
 		t.Error("the failure was not reported")
+	}
+	if state, ok := u.get("d"); !ok || state != running {
+		t.Errorf("the unsaved state is %v", state)
 	}
 	stored := map[string]gatehouse.State{}
 	save := func(id string, state gatehouse.State) error { stored[id] = state; return nil }

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gatehouse/internal/gatehouse"
+	"gatehouse/views"
+)
+
+// viewer is a person who looks at Monitoring.
+type viewer struct {
+	*program
+	client *http.Client
+}
+
+func newViewer(t *testing.T, p *program, email string) viewer {
+	t.Helper()
+	v := viewer{p, newBrowser(t)}
+	r, err := v.client.PostForm(p.console+"/sign-in", url.Values{"email": {email}, "password": {browserPassword}})
+	if status, at, text := arrived(t, r, err); status != http.StatusOK {
+		t.Fatalf("signing in leads to %s with %d: %s", at, status, text)
+	}
+	return v
+}
+
+// requests gives how many requests a chart of the last hour shows in all.
+func (v viewer) requests(path string) (float64, error) {
+	r, err := v.client.Get(v.console + path)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err == nil && r.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d: %.500s", r.StatusCode, text)
+	}
+	var charts struct {
+		Charts []struct {
+			ID     string
+			Series []struct{ Values []*float64 }
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &charts)
+	}
+	sum := 0.0
+	for _, c := range charts.Charts {
+		for _, s := range c.Series {
+			for _, value := range s.Values {
+				if c.ID == "requests" && value != nil {
+					sum += *value * gatehouse.LastHour.Step().Seconds()
+				}
+			}
+		}
+	}
+	return sum, err
+}
+
+func (v viewer) wantRequests(what, path string, want float64) {
+	v.t.Helper()
+	eventually(v.t, fmt.Sprintf("the chart of %s shows %g requests", what, want), func() error {
+		got, err := v.requests(path)
+		if err == nil && math.Abs(got-want) > 0.01 {
+			err = fmt.Errorf("it shows %g", got)
+		}
+		return err
+	})
+}
+
+// systemPID is the process of the VictoriaMetrics that keeps the history.
+func systemPID(t *testing.T, dataDir string) int {
+	t.Helper()
+	pid := 0
+	eventually(t, "the VictoriaMetrics of the history runs", func() error {
+		found := programsOn(t, filepath.Join(dataDir, "system"))
+		for text := range found {
+			pid, _ = strconv.Atoi(text)
+		}
+		if len(found) != 1 {
+			return fmt.Errorf("%d run: %v", len(found), found)
+		}
+		return nil
+	})
+	return pid
+}
+
+func TestMonitoringShowsTheRequestsOfADeploymentAndOfATokenAndKeepsThem(t *testing.T) {
+	dir := newDataDir(t)
+	p := serve(t, dir)
+	const odd = `odd "name" {x=\"y\"} \`
+	must(t, dir, "", "deployment", "create", odd)
+	p.waitRunning("default")
+	p.waitRunning(odd)
+	addUser(t, dir, "editor@example.com", "editor")
+	v := newViewer(t, p, "editor@example.com")
+
+	busy, quiet := newToken(t, dir, odd, `busy "} or {`, "rw"), newToken(t, dir, odd, "quiet", "rw")
+	for range 7 {
+		p.request("POST", busy, "/api/v1/import/prometheus", "m 1")
+	}
+	p.request("GET", quiet, "/api/v1/query?query=m", "")
+	id := func(deployment string) string { return p.show(deployment).ID }
+	ofDeployment := func(deployment string) string { return views.MonitoringDataURL(id(deployment), gatehouse.LastHour) }
+	ofToken := func(name string) string {
+		return views.TokenDataURL(gatehouse.Token{ID: tokenID(t, dir, odd, name), DeploymentID: id(odd)}, gatehouse.LastHour)
+	}
+	all := func(times float64) {
+		t.Helper()
+		v.wantRequests("the deployment", ofDeployment(odd), 8*times)
+		v.wantRequests("the busy token", ofToken(`busy "} or {`), 7*times)
+		v.wantRequests("the quiet token", ofToken("quiet"), 1*times)
+		v.wantRequests("the other deployment", ofDeployment("default"), 0)
+	}
+	all(1)
+	syscall.Kill(systemPID(t, dir), syscall.SIGKILL)
+	for range 7 {
+		p.request("POST", busy, "/api/v1/import/prometheus", "m 1")
+	}
+	p.request("GET", quiet, "/api/v1/query?query=m", "")
+	all(2)
+	p.stop()
+	if left := programsOn(t, dir); len(left) > 0 {
+		t.Errorf("after the server has stopped, these run: %v", left)
+	}
+	p = serve(t, dir)
+	p.waitRunning(odd)
+	v = newViewer(t, p, "editor@example.com")
+	all(2)
+}
+
+func TestTheHistoryKeepsWhatHappenedJustBeforeTheServerStopped(t *testing.T) {
+	dir := newDataDir(t)
+	p := serve(t, dir)
+	p.waitRunning("default")
+	systemPID(t, dir)
+	eventually(t, "the history runs", func() error {
+		if !strings.Contains(p.log.String(), `"msg":"history Running"`) {
+			return fmt.Errorf("the log is %s", p.log)
+		}
+		return nil
+	})
+	secret := newToken(t, dir, "default", "last", "rw")
+	for range 3 {
+		p.request("GET", secret, "/api/v1/query?query=1", "")
+	}
+	p.stop()
+	p = serve(t, dir)
+	addUser(t, dir, "viewer@example.com", "viewer")
+	newViewer(t, p, "viewer@example.com").wantRequests("the deployment", views.MonitoringDataURL(p.show("default").ID, gatehouse.LastHour), 3)
+}
+
+func TestWithoutVictoriaMetricsMonitoringSaysWhatToDoAndAllElseWorks(t *testing.T) {
+	dir, programs := newDataDir(t), t.TempDir()
+	node := startSingleNode(t, "")
+	must(t, dir, "", "deployment", "connect", "elsewhere", "--type", "single_node", "--url", node)
+	p := serve(t, dir, "--engine-dir", programs)
+	p.waitRunning("elsewhere")
+	addUser(t, dir, "viewer@example.com", "viewer")
+	v := newViewer(t, p, "viewer@example.com")
+	p.wantWritable(newToken(t, dir, "elsewhere", "t", "rw"), "m")
+	r, err := v.client.Get(p.console + views.MonitoringURL(p.show("elsewhere").ID, gatehouse.LastHour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := readAll(t, r); !strings.Contains(text, "there is no victoria-metrics program in "+programs+"; put one there") {
+		t.Errorf("the page says nothing of the missing program: %d %.3000s", r.StatusCode, text)
+	}
+	program, err := exec.LookPath(filepath.Join(engineDir(t), "victoria-metrics"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(program, filepath.Join(programs, "victoria-metrics")); err != nil {
+		t.Fatal(err)
+	}
+	v.wantRequests("the deployment", views.MonitoringDataURL(p.show("elsewhere").ID, gatehouse.LastHour), 1)
+}
