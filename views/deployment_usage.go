@@ -57,9 +57,11 @@ func usageRows(d gatehouse.Deployment, f gatehouse.Figures) []usageRow {
 		if !figure.Known {
 			return row
 		}
-		row.Value = short(figure.Value) + unit
+		row.Value = short(figure.Value)
 		if limit > 0 {
 			row.Limit, row.Part = short(float64(limit))+unit, figure.Value/float64(limit)
+		} else {
+			row.Value += unit
 		}
 		return row
 	}

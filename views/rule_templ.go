@@ -182,7 +182,7 @@ func rulesState(p RulesPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if p.Evaluation.Status == gatehouse.Failed {
+		} else if p.Evaluation.Detail != "" {
 			templ_7745c5c3_Err = alert(sentence(p.Evaluation.Detail)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -183,7 +183,7 @@ func settings(p SettingsPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<p class=\"lead\">Tier, retention and all else are set where this VictoriaMetrics runs; Gatehouse changes only the name by which it knows it.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<p class=\"lead\">Tier, retention and all else are set where this VictoriaMetrics runs. Gatehouse has the name, and the limit of concurrent requests per token, which the management API and the command line change.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

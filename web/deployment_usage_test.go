@@ -40,8 +40,8 @@ func TestOverviewShowsUsageAgainstTheLimits(t *testing.T) {
 	path := "/deployments/" + d.ID
 	p := v.get(path)
 	for _, want := range []string{
-		"Disk usage 5 GB of 10 GB 50 %", "Active time series 123k of 1M 12 %", "Ingestion rate 12.5k samples/s of 50k samples/s 25 %",
-		"New series over 24 h 250k of 2.5M 10 %", "Datapoints read rate 7.5 samples/s of 750k samples/s 0 %", "Series read per query 239 of 23.9k 1 %",
+		"Disk usage 5 GB of 10 GB 50 %", "Active time series 123k of 1M 12 %", "Ingestion rate 12.5k of 50k samples/s 25 %",
+		"New series over 24 h 250k of 2.5M 10 %", "Datapoints read rate 7.5 of 750k samples/s 0 %", "Series read per query 239 of 23.9k 1 %",
 	} {
 		p.wantText("#usage", want)
 	}

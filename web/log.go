@@ -60,20 +60,10 @@ func (c *console) lastLines(r *http.Request, actor gatehouse.Actor, d gatehouse.
 	if !troubled || !d.Managed || !actor.Can(gatehouse.ViewLogs) {
 		return views.LogEnd{}
 	}
-	end := views.LogEnd{Log: troubledLog(d)}
+	end := views.LogEnd{Log: d.TroubledLog()}
 	lines, err := c.Control.Log(r.Context(), actor, d.ID, end.Log, lastLogLines)
 	if err == nil { // an engine that never started has none, and the state says why it did not
 		end.Lines = matching(lines, "")
 	}
 	return end
-}
-
-// troubledLog is that of the program with whose name the state begins, or else of the one that keeps the data.
-func troubledLog(d gatehouse.Deployment) gatehouse.LogName {
-	for _, p := range d.Type.Programs() {
-		if strings.HasPrefix(d.State.Detail, string(p)) {
-			return p.Log()
-		}
-	}
-	return d.Logs()[0]
 }

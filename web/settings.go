@@ -73,13 +73,15 @@ func (c *console) saveSettings(w http.ResponseWriter, r *http.Request, actor gat
 	}
 	page := views.SettingsPage{Deployment: d, Form: settingsForm(r), Base: r.PostFormValue("base")}
 	s, err := settingsFor(d, page.Form)
-	switch {
-	case err != nil:
-	case page.Base != fingerprint(d.Settings()):
-		// What somebody else has changed since the preview would be undone unseen.
-		err = gatehouse.Errorf(gatehouse.Conflict, "the settings were changed by somebody else in the meantime; preview your changes again")
-	default:
-		_, err = c.Control.UpdateDeployment(r.Context(), actor, d.ID, s)
+	if err == nil {
+		_, err = c.Control.ChangeDeployment(r.Context(), actor, d.ID, func(now *gatehouse.Settings) error {
+			if page.Base != fingerprint(*now) {
+				// What somebody else has changed since the preview would be undone unseen.
+				return gatehouse.Errorf(gatehouse.Conflict, "the settings were changed by somebody else in the meantime; preview your changes again")
+			}
+			*now = s
+			return nil
+		})
 	}
 	switch {
 	case err == nil:

@@ -84,9 +84,9 @@ func TestTheOverviewSaysWhichLimitIsReached(t *testing.T) {
 	for _, c := range []struct{ tier, shows string }{
 		{"few active", `Active time series 2\d of 20 1\d\d % New series are dropped until the count begins anew, as it does every hour\.`},
 		{"few new", `New series over 24 h 2\d of 20 1\d\d % New series are dropped until the count begins anew, as it does every 24 hours\.`},
-		{"slow", `Ingestion rate .* samples/s of 500 samples/s \d{3} % ` +
+		{"slow", `Ingestion rate \S+ of 500 samples/s \d{3} % ` +
 			`(Writers are made to wait: VictoriaMetrics takes at most 1k samples/s|More than the tier is made for\. From 1k samples/s on, writers are made to wait)\.`},
-		{"few read", `Datapoints read rate .* samples/s of 50 samples/s [\d,]{3,} % This is more than the tier is made for: queries may be slow\.`},
+		{"few read", `Datapoints read rate \S+ of 50 samples/s [\d,]{3,} % This is more than the tier is made for: queries may be slow\.`},
 		{"few per query", `Series read per query \d\d of 20 \d{3} % Queries that read more series than the limit are refused\.`},
 	} {
 		b.visit("/deployments/" + c.tier)

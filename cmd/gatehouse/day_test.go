@@ -231,8 +231,8 @@ func TestEveryActionOfADayHasItsRecord(t *testing.T) {
 	d.step("start", func() { d.cli("", "deployment", "start", "renamed") }, gatehouse.DeploymentStarted)
 	d.p.waitRunning("renamed")
 	d.step("stop and start it by the API", func() {
-		d.api(http.StatusNoContent, d.key, "POST", "/deployments/"+managed.ID+"/stop", "", nil)
-		d.api(http.StatusNoContent, d.key, "POST", "/deployments/"+managed.ID+"/start", "", nil)
+		d.api(http.StatusNoContent, d.key, "POST", "/deployments/"+managed.ID+"/stop", "{}", nil)
+		d.api(http.StatusNoContent, d.key, "POST", "/deployments/"+managed.ID+"/start", "{}", nil)
 	}, gatehouse.DeploymentStopped, gatehouse.DeploymentStarted)
 	d.p.waitRunning("renamed")
 	d.step("delete a deployment", func() { d.cli("", "deployment", "delete", "renamed") }, gatehouse.DeploymentDeleted)

@@ -73,20 +73,24 @@ func (k settingFlags) apply(s *gatehouse.Settings) (err error) {
 
 // checkNotifier refuses a bad URL before anything else is changed.
 func (k settingFlags) checkNotifier() error {
-	if k.NotifierURL == nil || *k.NotifierURL == "" {
+	if k.NotifierURL == nil {
 		return nil
 	}
-	return gatehouse.CheckURL("notifier_url", "the URL of the notifier", *k.NotifierURL)
+	_, err := gatehouse.ParseNotifier(*k.NotifierURL)
+	return err
 }
 
-// setNotifier comes after the other changes. It is a change, and a record, of its own.
-func (k settingFlags) setNotifier(ctx context.Context, ctl *control.Control, actor gatehouse.Actor, d *gatehouse.Deployment) error {
+// setNotifier comes after the other changes. It is a change, and a record, of its own: where it fails, done says what stays done.
+func (k settingFlags) setNotifier(ctx context.Context, ctl *control.Control, actor gatehouse.Actor, d *gatehouse.Deployment, done string) error {
 	if k.NotifierURL == nil {
 		return nil
 	}
 	err := ctl.SetNotifier(ctx, actor, d.ID, *k.NotifierURL)
 	if err == nil {
 		*d, err = ctl.Deployment(ctx, actor, d.ID)
+	}
+	if err != nil && done != "" {
+		return gatehouse.Prefixed(done+", but the notifier was not set: ", err)
 	}
 	return err
 }
@@ -121,7 +125,7 @@ func (k *deploymentCreate) Run(ctx context.Context, c *commands, s *streams) err
 			MaintenanceWindow: settings.MaintenanceWindow, Flags: settings.Flags, MaxConcurrentRequests: settings.MaxConcurrentRequests,
 		})
 		if err == nil {
-			err = k.setNotifier(ctx, ctl, actor, &d)
+			err = k.setNotifier(ctx, ctl, actor, &d, "the deployment was created")
 		}
 		return s.printCreated(d, k.JSON, err)
 	})
@@ -145,19 +149,17 @@ func (k *deploymentSet) Run(ctx context.Context, c *commands, s *streams) error 
 		return err
 	}
 	return c.withData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
-		d, err := ctl.Deployment(ctx, actor, k.Deployment)
-		if err != nil {
-			return err
-		}
-		settings := d.Settings()
-		if err := k.change(&settings); err != nil {
-			return err
-		}
-		if !reflect.DeepEqual(settings, d.Settings()) {
-			d, err = ctl.UpdateDeployment(ctx, actor, d.ID, settings)
+		var d gatehouse.Deployment
+		var done string
+		var err error
+		if given.NotifierURL = nil; reflect.DeepEqual(given, deploymentSet{}) {
+			d, err = ctl.Deployment(ctx, actor, k.Deployment)
+		} else {
+			d, err = ctl.ChangeDeployment(ctx, actor, k.Deployment, k.change)
+			done = "the other settings were changed"
 		}
 		if err == nil {
-			err = k.setNotifier(ctx, ctl, actor, &d)
+			err = k.setNotifier(ctx, ctl, actor, &d, done)
 		}
 		return s.printCreated(d, k.JSON, err)
 	})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
 
@@ -17,7 +18,9 @@ import (
 func (s *server) writeMetrics(w io.Writer) {
 	s.table.WriteMetrics(w)
 	s.engines.WriteMetrics(w)
-	s.history.WriteMetrics(w)
+	if s.engines.Available() == nil { // else the operator has chosen to have no history, and an alert would never end
+		s.history.WriteMetrics(w)
+	}
 	metrics.WriteProcessMetrics(w)
 }
 
@@ -42,11 +45,19 @@ func (d *doctor) checkHistory(ctx context.Context, client *http.Client) {
 		return
 	}
 	defer resp.Body.Close()
+	kept := ""
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		if lines.Text() == "gatehouse_history_up 1" {
-			d.say("history", fine, "what Monitoring shows is kept")
-			return
+		if value, found := strings.CutPrefix(lines.Text(), "gatehouse_history_up "); found {
+			kept = value
 		}
+	}
+	switch kept {
+	case "1":
+		d.say("history", fine, "what Monitoring shows is kept")
+		return
+	case "":
+		d.say("history", warned, "what Monitoring shows is not kept, as the server has no victoria-metrics program")
+		return
 	}
 	d.say("history", warned, "the VictoriaMetrics of the server's own does not take what Monitoring shows; if the server runs for more than a minute, "+
 		"look at its log and at %s", filepath.Join(d.commands.DataDir, "system", "engine.log"))

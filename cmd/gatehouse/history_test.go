@@ -186,3 +186,14 @@ func TestWithoutVictoriaMetricsMonitoringSaysWhatToDoAndAllElseWorks(t *testing.
 	}
 	v.wantRequests("the deployment", views.MonitoringDataURL(p.show("elsewhere").ID, gatehouse.LastHour), 1)
 }
+
+// Who only connects deployments, and has no program, has chosen to have no history. An alert about it would never end.
+func TestWithoutAProgramThereIsNoMetricOfTheHistory(t *testing.T) {
+	dir := newDataDir(t)
+	p := serve(t, dir, "--engine-dir", t.TempDir())
+	if metrics := opsMetrics(t, p); strings.Contains(metrics, "gatehouse_history_up") {
+		t.Error("the history is said to be down")
+	}
+	found, _ := doctorSays(t, dir, "--ops-listen", strings.TrimPrefix(p.ops, "http://"))
+	wantFinding(t, found, "history", warned, "no victoria-metrics program")
+}

@@ -122,7 +122,7 @@ func nameFlag(command *kong.Context, err error) error {
 	for _, name := range []string{strings.ReplaceAll(field, "_", "-"), flagNames[field]} {
 		for _, flag := range command.Flags() {
 			if flag.Name == name && !strings.Contains(message, "--"+name) {
-				return gatehouse.Errorf(gatehouse.ErrorCode(err), "--%s: %s", name, message).WithCause(err)
+				return gatehouse.Prefixed("--"+name+": ", err)
 			}
 		}
 	}

@@ -32,6 +32,9 @@ import (
 // an engine that is killed while it writes loses samples that clients were told are stored.
 const engineStopTimeout = 5 * time.Minute
 
+// historyStopTimeout is that of the VictoriaMetrics that keeps the history: engines may have used up all of theirs.
+const historyStopTimeout = 30 * time.Second
+
 // server is a running Gatehouse: the console and the access endpoint over one store.
 type server struct {
 	log             *slog.Logger
@@ -165,7 +168,12 @@ func (s *server) versions() func(gatehouse.DeploymentType) string {
 	for _, t := range gatehouse.DeploymentTypes {
 		once[t] = sync.OnceValue(func() string { return s.engines.Version(t) })
 	}
-	return func(t gatehouse.DeploymentType) string { return once[t]() }
+	return func(t gatehouse.DeploymentType) string {
+		if version, known := once[t]; known {
+			return version()
+		}
+		return "" // as it may be after somebody has changed the database by hand
+	}
 }
 
 // publicURL is a URL as others see it: the one that is given, or else the one of this machine.
@@ -248,8 +256,11 @@ func (s *server) run(ctx context.Context) error {
 	}
 	stopping, cancel := context.WithTimeout(context.Background(), engineStopTimeout)
 	defer cancel()
+	s.control.Close(stopping)
 	s.engines.Stop(stopping)
-	s.system.Stop(stopping)
+	atLast, cancelLast := context.WithTimeout(context.Background(), historyStopTimeout)
+	defer cancelLast()
+	s.system.Stop(atLast)
 	return err
 }
 

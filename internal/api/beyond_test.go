@@ -102,7 +102,7 @@ func TestAPIKeysAreManaged(t *testing.T) {
 	if list := c.get("api_keys").list(); len(list) != 2 || list[0]["value"] != value[5:9] {
 		t.Errorf("the list has %v", list)
 	}
-	if revealed := c.post("", "api_keys", key, "reveal").object(); revealed["value"] != value {
+	if revealed := c.post("{}", "api_keys", key, "reveal").object(); revealed["value"] != value {
 		t.Errorf("revealed %v", revealed)
 	}
 	c.del("api_keys", key).ok()
@@ -130,13 +130,13 @@ func TestUsersAreManaged(t *testing.T) {
 	}
 	id := made["id"].(string)
 	c.put(`{"role":"viewer"}`, "users", id, "role").ok()
-	c.post("", "users", "ada@example.com", "disable").ok()
+	c.post("{}", "users", "ada@example.com", "disable").ok()
 	if u := c.get("users", id).object(); u["role"] != "viewer" || u["disabled"] != true || u["invited"] != false {
 		t.Errorf("the user is %v", u)
 	}
-	c.post("", "users", id, "password_link").refused(422, "enable them first")
-	c.post("", "users", id, "enable").ok()
-	if made := c.post("", "users", id, "password_link").object(); !strings.HasPrefix(made["link"].(string), "https://gatehouse.example.com/invite?code=") {
+	c.post("{}", "users", id, "password_link").refused(422, "enable them first")
+	c.post("{}", "users", id, "enable").ok()
+	if made := c.post("{}", "users", id, "password_link").object(); !strings.HasPrefix(made["link"].(string), "https://gatehouse.example.com/invite?code=") {
 		t.Errorf("the link is %v", made)
 	}
 	c.post(`{"email":"ada@example.com","role":"viewer"}`, "users").refused(422, "exists already")

@@ -239,7 +239,8 @@ func TestClimbingPathsDoNothingElse(t *testing.T) {
 	c.post(rules, "deployments", id, "rule-sets", "files", "a/b").refused(404, "no such path")
 	c.post(rules, "deployments", id, "rule-sets", "files", "a%2Fb").refused(422, "file name")
 	for _, path := range []string{"../../stop", "../../start"} { // which take no file for a wish
-		c.post(rules, "deployments", id, "rule-sets", "files", path).refused(422, "takes no body")
+		c.post(rules, "deployments", id, "rule-sets", "files", path).refused(422, "not a JSON object")
+		c.post("", "deployments", id, "rule-sets", "files", path).refused(422, "the body is empty")
 	}
 	if d := c.get("deployments", id).object(); d["stopped_by"] != nil {
 		t.Errorf("a file has stopped the deployment: %v", d)

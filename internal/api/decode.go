@@ -30,10 +30,12 @@ const (
 // all, and would see a broken connection instead of the reason.
 const mostDrained = 64 << 20
 
-// decodeRequest fills in from the query of a GET, or else from the body.
+// decodeRequest fills in from the query of a GET, or else from the body. Every POST takes a JSON object, {} where there is nothing to
+// say: what VictoriaMetrics Cloud's client uploads under a name such as ../../stop comes to another path, which must not take that
+// file, or an empty one, for a wish of its own.
 func decodeRequest(r *http.Request, in any) error {
-	if _, nothing := in.(*none); nothing {
-		return refuseBody(r)
+	if _, nothing := in.(*none); nothing && r.Method != http.MethodPost {
+		return nil
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return decodeQuery(r.URL.RawQuery, in)
@@ -43,19 +45,6 @@ func decodeRequest(r *http.Request, in any) error {
 		return err
 	}
 	return decodeJSON(body, in)
-}
-
-// refuseBody is for paths that take none. What VictoriaMetrics Cloud's client uploads under a name such as ../../stop comes to another
-// path, which must not take it for its own.
-func refuseBody(r *http.Request) error {
-	if r.Method != http.MethodPost {
-		return nil
-	}
-	body, err := io.ReadAll(r.Body) // which is in memory
-	if text := strings.TrimSpace(string(body)); err != nil || text == "" || text == "{}" {
-		return err
-	}
-	return invalidBody("this path takes no body; leave it out")
 }
 
 // readAhead reads the whole body into memory, and puts it back for the endpoint. Routes that take none have the limit 0.
@@ -104,7 +93,7 @@ func decodeJSON(body []byte, in any) error {
 	start := bytes.TrimLeft(body, " \t\r\n")
 	switch {
 	case len(start) == 0:
-		return invalidBody("the body is empty; send a JSON object")
+		return invalidBody("the body is empty; send a JSON object, {} if there is nothing to say")
 	case start[0] != '{':
 		return invalidBody("the body is not a JSON object; begin it with {")
 	}
@@ -114,7 +103,7 @@ func decodeJSON(body []byte, in any) error {
 	return requireFields(in)
 }
 
-// requireFields refuses an object without a field that its documentation calls required. None of those may be empty or 0.
+// requireFields refuses an object without a field that its documentation calls required. None of those may be empty or 0, but what a pointer leads to.
 func requireFields(in any) error {
 	v := reflect.ValueOf(in).Elem()
 	for _, f := range openapi.Fields(v.Type(), "json") {

@@ -49,7 +49,7 @@ func nameField(err error) error {
 		field = name
 	}
 	if message := gatehouse.ErrorMessage(err); field != "" && !strings.Contains(message, field) {
-		return gatehouse.Errorf(gatehouse.ErrorCode(err), "%s: %s", field, message).WithCause(err)
+		return gatehouse.Prefixed(field+": ", err)
 	}
 	return err
 }

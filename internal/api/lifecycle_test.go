@@ -24,7 +24,8 @@ func TestADeploymentIsStoppedAndStarted(t *testing.T) {
 	s := newSite(t)
 	c := s.admin()
 	id := s.addDeployment("single").ID
-	c.post("", "deployments", id, "stop").ok()
+	c.post("", "deployments", id, "stop").refused(422, "the body is empty")
+	c.post("{}", "deployments", id, "stop").ok()
 	if d := c.get("deployments", id).object(); d["stopped_by"] != "API key admin" {
 		t.Errorf("it is stopped by %v", d["stopped_by"])
 	}
@@ -35,8 +36,8 @@ func TestADeploymentIsStoppedAndStarted(t *testing.T) {
 	if got := c.actions(2); !reflect.DeepEqual(got, []string{"deployment.started", "deployment.stopped"}) {
 		t.Errorf("the records are %q", got)
 	}
-	c.post("", "deployments", s.addCluster("elsewhere").ID, "stop").refused(422, "where it runs")
-	s.client(s.key("reader", readOnly)).post("", "deployments", id, "stop").refused(403, "read-only")
+	c.post("{}", "deployments", s.addCluster("elsewhere").ID, "stop").refused(422, "where it runs")
+	s.client(s.key("reader", readOnly)).post("{}", "deployments", id, "stop").refused(403, "read-only")
 }
 
 func TestADeletedDeploymentIsRestoredOrFreed(t *testing.T) {
@@ -61,8 +62,12 @@ func TestADeletedDeploymentIsRestoredOrFreed(t *testing.T) {
 	if list := scoped.get("trash").list(); len(list) != 1 || list[0]["id"] != mine {
 		t.Errorf("the key for one deployment sees %v", list)
 	}
-	scoped.post("{}", "trash", other, "restore").refused(404, "in the trash")
-	scoped.del("trash", other).refused(404, "in the trash")
+	scoped.post("{}", "trash", other, "restore").refused(403, "other deployments")
+	scoped.del("trash", other).refused(403, "other deployments")
+	if r := c.get("audit").list()[0]; r["action"] != "access.denied" || r["object"] != "other" || r["actor"] != "scoped" {
+		t.Errorf("the attempt is recorded as %v", r)
+	}
+	scoped.del("trash", "other").refused(404, "in the trash")
 
 	s.addDeployment("mine")
 	scoped.post("{}", "trash", mine, "restore").refused(422, "name")
@@ -93,11 +98,15 @@ func TestTheNotifierIsSetAndRemoved(t *testing.T) {
 	if n, d := c.get(path...).object(), c.get("deployments", id).object(); n["notifier_url"] != "http://alertmanager:9093" || d["notifier_url"] != n["notifier_url"] {
 		t.Errorf("the notifier is %v, and of the deployment %v", n, d["notifier_url"])
 	}
+	c.put(`{}`, path...).refused(422, "notifier_url")
+	if n := c.get(path...).object(); n["notifier_url"] == "" {
+		t.Error("a PUT that says nothing of the notifier removes it")
+	}
 	c.put(`{"notifier_url":""}`, path...).ok()
 	if d := c.get("deployments", id).object(); d["notifier_url"] != nil {
 		t.Errorf("the notifier is %v", d["notifier_url"])
 	}
-	s.client(s.key("reader", readOnly)).put(`{}`, path...).refused(403, "read-only")
+	s.client(s.key("reader", readOnly)).put(`{"notifier_url":""}`, path...).refused(403, "read-only")
 }
 
 func TestStatesOfRulesAndAlerts(t *testing.T) {

@@ -10,7 +10,7 @@ const defaultLogLines, mostLogLines = 100, 2000
 
 type logTail struct {
 	Log   string `query:"log" doc:"Which log: engine of a single node; vmstorage, vminsert or vmselect of a cluster; vmalert. Left out: engine." example:"engine"`
-	Lines int    `query:"lines" doc:"How many lines, 1 to 2000. Left out: 100." example:"100"`
+	Lines int    `query:"lines" doc:"How many lines, 1 to 2000. 0 or left out: 100." example:"100"`
 }
 
 // tailLog gives the last lines of a log, the oldest first.

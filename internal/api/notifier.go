@@ -5,7 +5,7 @@ type notifier struct {
 }
 
 type newNotifier struct {
-	URL string `json:"notifier_url" doc:"URL of the Alertmanager. Empty or left out: none gets the alerts any more." example:"http://alertmanager:9093"`
+	URL *string `json:"notifier_url" doc:"URL of the Alertmanager. Empty: none gets the alerts any more." required:"true" example:"http://alertmanager:9093"`
 }
 
 func (a *api) getNotifier(c call[none]) (notifier, error) {
@@ -18,5 +18,5 @@ func (a *api) setNotifier(c call[newNotifier]) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	return none{}, a.Control.SetNotifier(c.ctx, c.actor, d.ID, c.in.URL)
+	return none{}, a.Control.SetNotifier(c.ctx, c.actor, d.ID, *c.in.URL)
 }

@@ -13,7 +13,7 @@ const about = `Manages Gatehouse. It is the API of VictoriaMetrics Cloud, so tha
 
 Each request carries an API key in the header X-VM-Cloud-Access. Admins make API keys on the page API keys, or with: gatehouse apikey create.
 
-Bodies are JSON, whatever their Content-Type. Unknown fields are refused; null is the same as leaving a field out. Lists are bare arrays. An answer that is not 2xx holds {"error": "one short line"}.`
+Bodies are JSON, whatever their Content-Type. Unknown fields are refused; null is the same as leaving a field out. A POST with nothing to say takes {}. Lists are bare arrays. An answer that is not 2xx holds {"error": "one short line"}.`
 
 // openapiDocument stands for the answer of the endpoint that gives the document: any object.
 type openapiDocument = map[string]string
@@ -64,6 +64,10 @@ func operation(d *openapi.Document, r route) *openapi.Operation {
 		o.RequestBody = &openapi.RequestBody{Required: true, Content: map[string]*openapi.Media{
 			jsonMedia: {Schema: d.Request(r.in), Example: openapi.Example(r.in, true)},
 		}}
+	case r.takesJSON():
+		o.RequestBody = &openapi.RequestBody{Required: true, Content: map[string]*openapi.Media{
+			jsonMedia: {Schema: &openapi.Schema{Type: "object", Description: "An object without fields."}, Example: openapi.Object{}},
+		}}
 	}
 	switch {
 	case r.outMedia != nil:
@@ -104,10 +108,10 @@ func failures(r route) map[string]string {
 	if strings.Contains(r.path, "{") {
 		all["404"] = "There is no such object."
 	}
-	if r.in != nil || r.inMedia != "" {
+	if r.hasQuery() || r.takesJSON() || r.inMedia != "" {
 		all["422"] = "The input is not valid; the error names the field."
 	}
-	if r.method != http.MethodGet && (r.in != nil || r.inMedia != "") {
+	if r.takesJSON() || r.inMedia != "" {
 		all["413"] = "The body is too large."
 	}
 	return all

@@ -32,7 +32,7 @@ func longJSONRoute[In, Out any](limit int64, method, path, summary string, f fun
 		method: method, path: Prefix + path, summary: summary, serve: serveJSON(f),
 		in: typeUnlessNone[In](), out: typeUnlessNone[Out](),
 	}
-	if r.in != nil && method != http.MethodGet || method == http.MethodPost {
+	if r.takesJSON() {
 		r.mostBody = limit
 	}
 	return r
@@ -47,6 +47,11 @@ func typeUnlessNone[T any]() reflect.Type {
 
 // hasQuery reports whether the route takes parameters in its address.
 func (r route) hasQuery() bool { return r.in != nil && r.method == http.MethodGet }
+
+// takesJSON reports whether the body of a request is a JSON object; that of a POST without input is {}.
+func (r route) takesJSON() bool {
+	return r.inMedia == "" && (r.method == http.MethodPost || r.in != nil && r.method != http.MethodGet)
+}
 
 // explained adds to the summary.
 func (r route) explained(about string) route {

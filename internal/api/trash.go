@@ -29,18 +29,17 @@ func (a *api) listTrash(c call[none]) ([]deletedDeployment, error) {
 }
 
 // deleted gives the ID that the path names, of a deployment in the trash that the key is for. control would take a name too.
-func (c call[In]) deleted(a *api) (id string, err error) {
-	all, err := a.Control.Trash(c.ctx, c.actor)
-	if err != nil {
-		return "", err
+func (c call[In]) deleted(a *api) (string, error) {
+	missing := gatehouse.Errorf(gatehouse.NotFound, "there is no deployment with this ID in the trash; GET %s/trash lists what there is", Prefix)
+	id, ok := canonicalID(c.path("deleted"))
+	if !ok {
+		return "", missing
 	}
-	id, _ = canonicalID(c.path("deleted"))
-	for _, d := range all {
-		if d.Deployment.ID == id {
-			return id, nil
-		}
+	d, err := a.Control.Deleted(c.ctx, c.actor, id)
+	if gatehouse.ErrorCode(err) == gatehouse.NotFound || err == nil && d.Deployment.ID != id { // or one whose name is another one's ID
+		return "", missing
 	}
-	return "", gatehouse.Errorf(gatehouse.NotFound, "there is no deployment with this ID in the trash; GET %s/trash lists what there is", Prefix)
+	return id, err
 }
 
 type restoredDeployment struct {

@@ -44,6 +44,8 @@ type denials struct {
 	mu       sync.Mutex
 	seen     map[denial]*repetition
 	recorded map[denial]int // kinds of an actor
+	timer    *time.Timer    // ends the minute
+	writing  sync.Mutex     // held until the records of a minute are stored
 }
 
 // mayRecord reports whether a refusal gets a record of its own. If not, it is counted, and summarise is called within a minute.
@@ -55,7 +57,7 @@ func (s *denials) mayRecord(e gatehouse.AuditEvent, summarise func()) bool {
 	defer s.mu.Unlock()
 	if s.seen == nil {
 		s.seen, s.recorded = map[denial]*repetition{}, map[denial]int{}
-		time.AfterFunc(denialWindow, summarise)
+		s.timer = time.AfterFunc(denialWindow, summarise)
 	}
 	if s.seen[what] == nil && s.recorded[who] >= mostDenials {
 		what, e.ObjectID, e.ObjectName, e.DeploymentID = who, "", "", ""
@@ -78,16 +80,28 @@ func (s *denials) mayRecord(e gatehouse.AuditEvent, summarise func()) bool {
 func (s *denials) take() map[denial]*repetition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 	seen := s.seen
-	s.seen, s.recorded = nil, nil
+	s.seen, s.recorded, s.timer = nil, nil, nil
 	return seen
 }
 
-// recordDenials writes one record for each kind of attempt that came again. A failure is passed over: the disk is full, or the server
-// stops.
+// Close records the refusals that were only counted until now. The server calls it when it answers nobody any more, before it closes
+// the store.
+func (c *Control) Close(ctx context.Context) { c.sumUpDenials(ctx) }
+
 func (c *Control) recordDenials() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	c.sumUpDenials(ctx)
+}
+
+// sumUpDenials writes one record for each kind of attempt that came again. A failure is passed over: the disk is full.
+func (c *Control) sumUpDenials(ctx context.Context) {
+	c.denials.writing.Lock()
+	defer c.denials.writing.Unlock()
 	for _, again := range c.denials.take() {
 		if again.more == 0 {
 			continue

@@ -53,6 +53,24 @@ func TestARefusalIsRecordedOnceAMinuteWithWhatItWasAbout(t *testing.T) {
 	}
 }
 
+func TestWhatIsOnlyCountedIsRecordedBeforeTheServerStops(t *testing.T) {
+	s := newServer(t, nil)
+	d := s.connect(t, "prod")
+	records := s.newRecords(t, func() {
+		for range 4 {
+			wantError(t, s.DeleteDeployment(t.Context(), person(gatehouse.Viewer), d.ID), gatehouse.Forbidden)
+		}
+		s.Close(t.Context())
+		s.Close(t.Context())
+	})
+	if len(records) != 2 || records[1].Details["more"] != "3" || records[1].ObjectName != "prod" {
+		t.Errorf("the records are %+v", records)
+	}
+	if s.denials.timer != nil {
+		t.Error("the minute goes on")
+	}
+}
+
 func TestWhoTriesManyThingsIsCountedOnly(t *testing.T) {
 	s := newServer(t, nil)
 	viewer := personAt(s.user(t, "viewer@example.com", gatehouse.Viewer), "192.0.2.7")

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -153,18 +154,22 @@ func deploymentEvent(actor gatehouse.Actor, d gatehouse.Deployment) gatehouse.Au
 	}
 	e := event(actor, action, d.ID, d.Name)
 	e.DeploymentID = d.ID
-	e.Details = map[string]string{"type": string(d.Type), "max_concurrent_requests": strconv.Itoa(d.MaxConcurrentRequests)}
+	e.Details = settingDetails(d)
+	delete(e.Details, "name") // the object's
+	if d.StorageGB == 0 {
+		delete(e.Details, "storage_gb")
+	}
+	if d.Deduplication.Value == 0 {
+		delete(e.Details, "deduplication")
+	}
 	if len(d.SealedUpstream) > 0 {
 		e.Details["upstream"] = "with credentials or certificates"
 	}
-	for key, value := range map[string]string{
-		"tier": d.Tier, "retention": d.Retention.String(), "maintenance_window": d.MaintenanceWindow, "url": strings.Join(d.URLs, " "),
+	maps.Copy(e.Details, map[string]string{
+		"type": string(d.Type), "provider": d.Provider, "region": d.Region, "url": strings.Join(d.URLs, " "),
 		"insert_url": strings.Join(d.InsertURLs, " "), "select_url": strings.Join(d.SelectURLs, " "),
-	} {
-		if value != "" {
-			e.Details[key] = value
-		}
-	}
+	})
+	maps.DeleteFunc(e.Details, func(_, value string) bool { return value == "" })
 	return e
 }
 
@@ -185,15 +190,24 @@ func trimURLs(urls []string) []string {
 }
 
 // UpdateDeployment replaces the settings of a deployment, all of them. A running server restarts the engine where that is needed. Of
-// a connected deployment only the name is Gatehouse's to change.
-func (c *Control) UpdateDeployment(ctx context.Context, actor gatehouse.Actor, id string, s gatehouse.Settings) (gatehouse.Deployment, error) {
-	d, err := c.deploymentFor(ctx, actor, gatehouse.ChangeDeployments, id)
+// a connected deployment only the name and the limit of concurrent requests are Gatehouse's to change.
+func (c *Control) UpdateDeployment(ctx context.Context, actor gatehouse.Actor, idOrName string, s gatehouse.Settings) (gatehouse.Deployment, error) {
+	return c.ChangeDeployment(ctx, actor, idOrName, func(now *gatehouse.Settings) error { *now = s; return nil })
+}
+
+// ChangeDeployment is UpdateDeployment for those who change some settings and leave the others as they are. change gets them as they
+// are when nobody else can change them; its error is the method's.
+func (c *Control) ChangeDeployment(ctx context.Context, actor gatehouse.Actor, idOrName string, change func(*gatehouse.Settings) error) (gatehouse.Deployment, error) {
+	d, err := c.deploymentFor(ctx, actor, gatehouse.ChangeDeployments, idOrName)
 	if err != nil {
 		return gatehouse.Deployment{}, err
 	}
 	state := d.State
 	err = c.store.UpdateDeployment(ctx, d.ID, func(stored *gatehouse.Deployment) (gatehouse.AuditEvent, error) {
-		before := *stored
+		before, s := *stored, stored.Settings()
+		if err := change(&s); err != nil {
+			return gatehouse.AuditEvent{}, err
+		}
 		if err := apply(s, stored); err != nil {
 			return gatehouse.AuditEvent{}, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"gatehouse/internal/gatehouse"
@@ -297,6 +298,56 @@ func TestSettingsAreStoredAndReplaced(t *testing.T) {
 		!reflect.DeepEqual(records[0].Before, before) || !reflect.DeepEqual(records[0].After, after) {
 		t.Errorf("recorded as %+v", records)
 	}
+}
+
+func TestTheRecordOfANewDeploymentHasItsSettings(t *testing.T) {
+	s := newServer(t, nil)
+	n := managed("prod")
+	n.Provider, n.Flags.Single = "aws", []string{"-search.maxQueueDuration=20s"}
+	f := func(create func() error, want map[string]string) {
+		t.Helper()
+		records := s.newRecords(t, func() { must(t, create()) })
+		if !reflect.DeepEqual(records[0].Details, want) {
+			t.Errorf("got  %v\nwant %v", records[0].Details, want)
+		}
+	}
+	f(func() error { _, err := s.CreateDeployment(t.Context(), root, n); return err }, map[string]string{
+		"type": "single_node", "tier": "small", "retention": "30d", "storage_gb": "20", "deduplication": "10s", "maintenance_window": "Sat-Sun 3-4am",
+		"single_flags": "-search.maxQueueDuration=20s", "max_concurrent_requests": "200", "provider": "aws", "region": "local",
+	})
+	f(func() error { _, err := s.ConnectDeployment(t.Context(), root, connected("elsewhere")); return err }, map[string]string{
+		"type": "single_node", "max_concurrent_requests": "600", "provider": "local", "region": "local", "url": "http://10.0.0.5:8428",
+	})
+}
+
+func TestChangesAtTheSameTimeDoNotUndoEachOther(t *testing.T) {
+	s := newServer(t, nil)
+	d, err := s.CreateDeployment(t.Context(), root, managed("prod"))
+	must(t, err)
+	var all sync.WaitGroup
+	for i, change := range []func(*gatehouse.Settings){
+		func(s *gatehouse.Settings) { s.Name = "renamed" },
+		func(s *gatehouse.Settings) { s.Tier = "large" },
+		func(s *gatehouse.Settings) { s.Retention = gatehouse.Retention{Value: 6, Unit: "m"} },
+		func(s *gatehouse.Settings) { s.StorageGB = 40 },
+		func(s *gatehouse.Settings) { s.MaintenanceWindow = "Mon-Fri 4-5am" },
+	} {
+		all.Go(func() {
+			_, err := s.ChangeDeployment(t.Context(), root, d.ID, func(now *gatehouse.Settings) error { change(now); return nil })
+			if err != nil {
+				t.Errorf("change %d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+	got, err := s.Deployment(t.Context(), root, d.ID)
+	must(t, err)
+	if got.Name != "renamed" || got.Tier != "large" || got.Retention.String() != "6m" || got.StorageGB != 40 || got.MaintenanceWindow != "Mon-Fri 4-5am" {
+		t.Errorf("it is now %+v", got)
+	}
+	refused := gatehouse.Errorf(gatehouse.Conflict, "not now")
+	_, err = s.ChangeDeployment(t.Context(), root, d.ID, func(now *gatehouse.Settings) error { now.Name = "x"; return refused })
+	wantError(t, err, gatehouse.Conflict, "not now")
 }
 
 func TestUpdatingToTheSameSettingsIsRecordedAndChangesNothing(t *testing.T) {

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"strings"
 
 	"gatehouse/internal/gatehouse"
 )
@@ -13,10 +12,8 @@ func (c *Control) SetNotifier(ctx context.Context, actor gatehouse.Actor, deploy
 	if err != nil {
 		return err
 	}
-	if url = strings.TrimRight(strings.TrimSpace(url), "/"); url != "" {
-		if err := gatehouse.CheckURL("notifier_url", "the URL of the notifier", url); err != nil {
-			return err
-		}
+	if url, err = gatehouse.ParseNotifier(url); err != nil {
+		return err
 	}
 	err = c.store.UpdateDeployment(ctx, d.ID, func(stored *gatehouse.Deployment) (gatehouse.AuditEvent, error) {
 		e := event(actor, gatehouse.DeploymentChanged, stored.ID, stored.Name)

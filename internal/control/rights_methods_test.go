@@ -45,6 +45,10 @@ func (r *rights) deploymentMethods(t *testing.T) []method {
 			_, err := r.UpdateDeployment(ctx, a, r.prod.ID, r.prod.Settings())
 			return err
 		}},
+		{name: "ChangeDeployment", may: "EAsf", writes: true, call: func(a gatehouse.Actor, _ string) error {
+			_, err := r.ChangeDeployment(ctx, a, r.prod.ID, func(*gatehouse.Settings) error { return nil })
+			return err
+		}},
 		{name: "DeleteDeployment", may: "EAf", writes: true, prepare: victim, call: func(a gatehouse.Actor, id string) error { return r.DeleteDeployment(ctx, a, id) }},
 		{name: "DeleteDeployment in the list of the key", may: "EAsof", writes: true, prepare: victim, call: func(a gatehouse.Actor, id string) error {
 			if a.Deployments != nil {
@@ -61,6 +65,7 @@ func (r *rights) deploymentMethods(t *testing.T) []method {
 		}},
 		{name: "StartDeployment", may: "EAf", writes: true, prepare: managed, call: func(a gatehouse.Actor, id string) error { return r.StartDeployment(ctx, a, id) }},
 		{name: "Trash", may: "EArsof", call: func(a gatehouse.Actor, _ string) error { _, err := r.Trash(ctx, a); return err }},
+		{name: "Deleted", may: "EArf", prepare: trashed, call: func(a gatehouse.Actor, id string) error { _, err := r.Deleted(ctx, a, id); return err }},
 		{name: "RestoreDeployment", may: "EAf", writes: true, prepare: trashed, call: func(a gatehouse.Actor, id string) error {
 			_, err := r.RestoreDeployment(ctx, a, id, "")
 			return err

@@ -28,23 +28,30 @@ func (c *Control) Trash(ctx context.Context, actor gatehouse.Actor) ([]gatehouse
 	}), err
 }
 
+// Deleted finds a deployment in the trash by ID, or else the one last deleted of this name.
+func (c *Control) Deleted(ctx context.Context, actor gatehouse.Actor, idOrName string) (gatehouse.DeletedDeployment, error) {
+	return c.deletedFor(ctx, actor, gatehouse.ViewTrash, idOrName)
+}
+
 // deletedFor finds the deployment in the trash for which the actor needs the right.
-func (c *Control) deletedFor(ctx context.Context, actor gatehouse.Actor, idOrName string) (gatehouse.DeletedDeployment, error) {
-	const right = gatehouse.ChangeDeployments
+func (c *Control) deletedFor(ctx context.Context, actor gatehouse.Actor, right gatehouse.Right, idOrName string) (gatehouse.DeletedDeployment, error) {
 	d, err := c.store.FindDeleted(ctx, idOrName)
 	if !actor.CanSomewhere(right) {
 		return gatehouse.DeletedDeployment{}, c.deny(ctx, actor, right, deploymentTarget(d.Deployment)) // the same where there is none
 	}
-	if err != nil {
-		return d, err
+	if err == nil {
+		err = c.authorizeOn(ctx, actor, right, deploymentTarget(d.Deployment))
 	}
-	return d, c.authorizeOn(ctx, actor, right, deploymentTarget(d.Deployment))
+	if err != nil {
+		return gatehouse.DeletedDeployment{}, err
+	}
+	return d, nil
 }
 
 // RestoreDeployment takes a deployment out of the trash, with its ID, settings, rule files and data, and starts it. Its old tokens
 // stay revoked; it gets a new default access token. name is for when the old one is in use by now; empty keeps it.
 func (c *Control) RestoreDeployment(ctx context.Context, actor gatehouse.Actor, idOrName, name string) (gatehouse.Deployment, error) {
-	deleted, err := c.deletedFor(ctx, actor, idOrName)
+	deleted, err := c.deletedFor(ctx, actor, gatehouse.ChangeDeployments, idOrName)
 	if err != nil {
 		return gatehouse.Deployment{}, err
 	}
@@ -52,6 +59,7 @@ func (c *Control) RestoreDeployment(ctx context.Context, actor gatehouse.Actor, 
 		return gatehouse.Deployment{}, gatehouse.Errorf(gatehouse.Conflict, "what is stored of this deployment is damaged, so it cannot be restored; copy its data from the trash folder before it is freed")
 	}
 	d := &deleted.Deployment
+	before := d.Name
 	if name != "" {
 		d.Name = name
 	}
@@ -66,6 +74,7 @@ func (c *Control) RestoreDeployment(ctx context.Context, actor gatehouse.Actor, 
 	e := event(actor, gatehouse.DeploymentRestored, d.ID, d.Name)
 	e.DeploymentID = d.ID
 	e.Details = map[string]string{"deleted_at": deleted.DeletedAt.Format(time.RFC3339), "deleted_by": deleted.DeletedBy}
+	e.Before, e.After = differences(map[string]string{"name": before}, map[string]string{"name": d.Name})
 	if err := c.store.RestoreDeployment(ctx, deleted, token, e, tokenEvent(actor, gatehouse.TokenCreated, token.Token)); err != nil {
 		return gatehouse.Deployment{}, err
 	}
@@ -75,7 +84,7 @@ func (c *Control) RestoreDeployment(ctx context.Context, actor gatehouse.Actor, 
 
 // FreeDeployment gives up a deployment in the trash. A running server removes its data within a minute; it cannot be restored.
 func (c *Control) FreeDeployment(ctx context.Context, actor gatehouse.Actor, idOrName string) error {
-	deleted, err := c.deletedFor(ctx, actor, idOrName)
+	deleted, err := c.deletedFor(ctx, actor, gatehouse.ChangeDeployments, idOrName)
 	if err != nil {
 		return err
 	}

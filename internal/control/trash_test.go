@@ -80,8 +80,13 @@ func TestRestoringIntoANameInUseAsksForAnother(t *testing.T) {
 	if d.ID != second.ID {
 		t.Error("of two with the same name, not the one last deleted is restored")
 	}
-	d, err = s.RestoreDeployment(t.Context(), root, first.ID, "prod of before")
-	must(t, err)
+	records := s.newRecords(t, func() {
+		d, err = s.RestoreDeployment(t.Context(), root, first.ID, "prod of before")
+		must(t, err)
+	})
+	if records[0].Before["name"] != "prod" || records[0].After["name"] != "prod of before" {
+		t.Errorf("the new name is recorded as %+v", records[0])
+	}
 	if d.ID != first.ID || d.Name != "prod of before" {
 		t.Errorf("it is restored as %+v", d)
 	}

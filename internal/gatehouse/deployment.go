@@ -195,6 +195,14 @@ func checkURLs(field, what string, urls []string) error {
 	return nil
 }
 
+// ParseNotifier reads the URL of an Alertmanager, or nothing for none.
+func ParseNotifier(text string) (url string, err error) {
+	if url = strings.TrimRight(strings.TrimSpace(text), "/"); url == "" {
+		return "", nil
+	}
+	return url, CheckURL("notifier_url", "the URL of the notifier", url)
+}
+
 // CheckURL takes http and https URLs with an optional path. Credentials inside a URL are refused: URLs are shown on screen, in
 // lists and in the log.
 func CheckURL(field, what, raw string) error {

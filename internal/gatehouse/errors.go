@@ -63,6 +63,11 @@ func (e *Error) WithCause(cause error) *Error {
 	return &c
 }
 
+// Prefixed gives err with words in front of what the user sees. Code and field stay.
+func Prefixed(prefix string, err error) *Error {
+	return &Error{Code: ErrorCode(err), Field: ErrorField(err), Message: prefix + ErrorMessage(err), Cause: err}
+}
+
 // ErrorCode gives the code of err: "" for nil, Internal for an error that is not an *Error.
 func ErrorCode(err error) Code {
 	if err == nil {

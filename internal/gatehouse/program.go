@@ -89,10 +89,10 @@ func (d Deployment) Logs() []LogName {
 	return append(all, VmalertLog)
 }
 
-// TroubledLog is the log of the program of which the state of a managed deployment speaks, or else of the one that keeps the data.
+// TroubledLog is the log of the program with whose name the state of a managed deployment begins, or else of the one that keeps the data.
 func (d Deployment) TroubledLog() LogName {
 	programs := d.Type.Programs()
-	i := slices.IndexFunc(programs, func(p Program) bool { return strings.HasPrefix(d.State.Detail, string(p)+" ") })
+	i := slices.IndexFunc(programs, func(p Program) bool { return strings.HasPrefix(d.State.Detail, string(p)) })
 	return programs[max(0, i)].Log()
 }
 

@@ -46,6 +46,8 @@ func exampleValue(t reflect.Type, text string) any {
 	switch {
 	case t.Kind() == reflect.String || t == timeType:
 		return text
+	case t.Kind() == reflect.Pointer:
+		return exampleValue(t.Elem(), text)
 	case t.Kind() == reflect.Slice:
 		return []any{exampleValue(t.Elem(), text)}
 	}

@@ -3,7 +3,7 @@
 {
   const height = 200; // px, as in the style sheet
   const plots = new Map(); // by element
-  let asked;
+  let asked, drawn; // the request for data, and the URL of what is drawn
 
   const digits = (n) => String(Number(n.toPrecision(3)));
   const scaled = (units, rest) => (n) => {
@@ -148,10 +148,12 @@
 
   const update = async () => {
     const charts = document.querySelector("[data-charts]");
+    const url = charts?.dataset.charts; // another one is of another period, so the old lines must not stand under its heading
     for (const element of plots.keys()) {
-      if (!element.isConnected) remove(element);
+      if (!element.isConnected || url !== drawn) remove(element);
     }
-    const data = charts?.querySelector("[data-chart]") && await ask(charts.dataset.charts);
+    drawn = url;
+    const data = charts?.querySelector("[data-chart]") && await ask(url);
     for (const chart of data?.charts ?? []) {
       const place = charts.querySelector(`[data-chart="${CSS.escape(chart.id)}"]`);
       // The legend may be a little older than the data; the next one fits again.
