@@ -32,6 +32,8 @@ type Options struct {
 	ResponseTimeout time.Duration
 	// StallTimeout is how long a client may neither send nor take anything in the middle of a body. Default: 1 min.
 	StallTimeout time.Duration
+	// RuleTimeout is how long a request of a rule may take, with its answer. Default: 1 min.
+	RuleTimeout time.Duration
 	// AccessLog gets a line for each request. Nil: none is written.
 	AccessLog *slog.Logger
 	// RefusalDelay is how late a client that comes with many wrong credentials gets its answers. Default: 1 s.
@@ -49,9 +51,11 @@ type Handler struct {
 	limit     int64
 	maxQueue  time.Duration
 	stall     time.Duration
-	gate      gate
-	slowdown  *slowdown
-	proxy     http.Handler
+	// ruleTimeout is for Evaluators.
+	ruleTimeout time.Duration
+	gate        gate
+	slowdown    *slowdown
+	proxy       http.Handler
 
 	// Apart, so that a stranger's flood does not hide what a backend does.
 	quietRefusals, quietFaults quiet
@@ -68,6 +72,8 @@ func NewHandler(t *Table, o Options) *Handler {
 		limit:     int64(withDefault(o.MaxConcurrentRequests, 10_000)),
 		maxQueue:  withDefault(o.MaxQueueDuration, 10*time.Second),
 		stall:     withDefault(o.StallTimeout, time.Minute),
+
+		ruleTimeout: withDefault(o.RuleTimeout, time.Minute),
 	}
 	if h.log == nil {
 		h.log = slog.Default()
@@ -290,12 +296,16 @@ func (h *Handler) fail(x *exchange, r *http.Request, err error) {
 		h.refuse(x, r, refuseCredential)
 	case x.body.clientFailed() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 		h.refuse(x, r, refuseSlowBody)
+	case ranOut(r.Context()):
+		h.refuse(x, r, refuseTimeout)
 	case r.Context().Err() != nil || x.body.clientFailed() != nil:
 		h.metrics.clientGone.Inc()
 		panic(http.ErrAbortHandler) // else net/http would send an empty success, to a client that may still listen
 	case errors.Is(err, errUpstreamCredential):
 		h.complain(x, err)
 		h.refuse(x, r, refuseUpstream)
+	case errors.Is(err, errLongAnswer):
+		h.refuse(x, r, refuseLong)
 	case isDial(err):
 		h.refuse(x, r, refuseUnreached)
 	case isTimeout(err):

@@ -19,9 +19,6 @@ var errUpstreamCredential = errors.New("the backend answered 401")
 // errNoAnswer is a backend that changes the protocol although nobody asked, or says what HTTP does not know.
 var errNoAnswer = errors.New("the backend answered with a status below 200")
 
-// errRedirected is a backend that sends vmalert elsewhere. It would go there, with an answer that shows among its errors.
-var errRedirected = errors.New("the backend answered with a redirect")
-
 // newProxy makes the one proxy of all deployments. An exchange in the context says where a request goes.
 func newProxy(h *Handler, responseTimeout time.Duration) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
@@ -107,17 +104,19 @@ func rewrite(p *httputil.ProxyRequest) {
 
 // modifyResponse removes from an answer what is about the backend itself.
 func modifyResponse(res *http.Response) error {
+	x := exchangeOf(res.Request.Context())
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
 		// It is about our credential: the client would think its token is meant, and a browser would ask for another.
 		return errUpstreamCredential
 	case res.StatusCode < 200:
 		return errNoAnswer
-	case res.StatusCode/100 == 3 && exchangeOf(res.Request.Context()).grant.isEvaluator():
-		return errRedirected
 	}
 	res.Header.Del("X-Server-Hostname")
 	res.Header.Del("Set-Cookie") // cookies do not tell ports apart, so it could replace the console's
+	if x.grant.isEvaluator() {
+		return boundAnswer(res, x)
+	}
 	return nil
 }
 
@@ -189,6 +188,9 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
+// ranOut reports that the time for a request of a rule is over. No other has a deadline.
+func ranOut(ctx context.Context) bool { return errors.Is(ctx.Err(), context.DeadlineExceeded) }
+
 // finish counts how an exchange ended. Unfinished, it panicked: the answer had begun and could not be completed, and net/http
 // breaks the connection off.
 func (h *Handler) finish(ctx context.Context, x *exchange, finished bool) {
@@ -198,12 +200,18 @@ func (h *Handler) finish(ctx context.Context, x *exchange, finished bool) {
 	case !x.answered.Load(): // counted where it failed
 	case wasCut(ctx):
 		h.metrics.cutOff.Inc()
-	case ctx.Err() != nil || x.lost != nil:
+	case x.lost != nil || ctx.Err() != nil && !ranOut(ctx):
 		h.metrics.clientGone.Inc()
 	default:
+		what := "a backend broke off in the middle of its answer"
+		if x.tooLong {
+			what = "a backend's answer to a rule is longer than 16 MiB; let the rule select less"
+		} else if ranOut(ctx) {
+			what = "a backend did not complete its answer to a rule in time"
+		}
 		h.metrics.brokenOff.Inc()
 		if n, ok := h.quietFaults.next(); ok {
-			h.log.Warn("a backend broke off in the middle of its answer", "deployment", x.config.name, "backend", x.backend.host, "not_logged_before", n)
+			h.log.Warn(what, "deployment", x.config.name, "backend", x.backend.host, "not_logged_before", n)
 		}
 	}
 }

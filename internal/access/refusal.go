@@ -91,6 +91,7 @@ var (
 	refuseUnreached  = &Refusal{Unavailable, "the deployment cannot be reached; check that VictoriaMetrics runs and is reachable from Gatehouse, or try again later"}
 	refuseBroken     = &Refusal{BackendFailed, "the deployment broke off before it answered; try again, and look into the log of VictoriaMetrics if this goes on"}
 	refuseUpstream   = &Refusal{BackendFailed, "the deployment refused the credential that Gatehouse sent it; check its -httpAuth flags"}
+	refuseLong       = &Refusal{BackendFailed, "the answer is longer than 16 MiB, the most that a rule may get; let the rule select less"}
 	refuseTimeout    = &Refusal{BackendTooSlow, "the deployment took too long to answer; ask for less at a time"}
 )
 

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"fmt"
 	"net"
+	"strings"
 	"testing"
 
 	"gatehouse/internal/gatehouse"
@@ -74,5 +76,20 @@ func TestVmstorageKeepsItsPortsUnlessSomebodyTakesOne(t *testing.T) {
 	defer l.Close()
 	if again := pick(gatehouse.StorageProgram); again.insert == first.insert || !b.moved(front) {
 		t.Errorf("it stays at %+v, where somebody else is", again)
+	}
+}
+
+func TestAnEndpointIsPrintedWithAllItsURLsAndWithoutItsPassword(t *testing.T) {
+	e := Endpoint{StorageURL: "st", SelectURL: "se", InsertURL: "in", Username: "u", Password: "hush"}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		text := fmt.Sprintf(format, e)
+		for _, url := range []string{"st", "se", "in"} {
+			if !strings.Contains(text, url) {
+				t.Errorf("%s prints %q, without %s", format, text, url)
+			}
+		}
+		if strings.Contains(text, "hush") {
+			t.Errorf("%s prints the password", format)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -367,4 +368,46 @@ func TestAMissingProgramOfAClusterIsNamedWithWhereItComesFrom(t *testing.T) {
 	if err := (&Supervisor{}).missing(gatehouse.StorageProgram); !strings.Contains(err.Error(), "--engine-dir") {
 		t.Errorf("without --engine-dir it says %v", err)
 	}
+}
+
+func TestAVmselectThatCannotStartKeepsNobodyFromWriting(t *testing.T) {
+	dir := clusterDir(t)
+	for _, name := range executables(gatehouse.SelectProgram) {
+		os.Remove(filepath.Join(dir, name))
+	}
+	// It stands for a vmselect that a flag, or a damaged cache, keeps from starting.
+	path := filepath.Join(dir, string(gatehouse.SelectProgram))
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n[ \"$1\" = -version ] && exit\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dataDir := t.TempDir()
+	w := supervise(t, dir, dataDir)
+	w.Apply(created(managedCluster()))
+	var e *Endpoint
+	eventually(t, "vminsert serves", func() bool { e = w.last().Endpoint; return e != nil && e.InsertURL != "" })
+	eventually(t, "vmselect is named", func() bool { return strings.HasPrefix(w.last().State.Detail, "vmselect does not start") })
+	writeTo(t, e, "0", "without_vmselect")
+	w.stop(t)
+
+	w = supervise(t, clusterDir(t), dataDir)
+	w.Apply(created(managedCluster()))
+	w.await(t, gatehouse.Running)
+	awaitIn(t, w, "0", "without_vmselect")
+}
+
+func TestAClusterHasTimeToWriteItsDataEvenAfterStopsDeadline(t *testing.T) {
+	dir, dataDir := clusterDir(t), t.TempDir()
+	w := supervise(t, dir, dataDir)
+	w.Apply(created(managedCluster()))
+	e := w.await(t, gatehouse.Running).Endpoint
+	writeTo(t, e, "0", "last_second")
+	awaitIn(t, w, "0", "last_second") // so that vmstorage has it, in memory
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	w.Stop(ctx)
+
+	w = supervise(t, dir, dataDir)
+	w.Apply(created(managedCluster()))
+	w.await(t, gatehouse.Running)
+	awaitIn(t, w, "0", "last_second")
 }

@@ -52,7 +52,7 @@ func TestAnEngineOnAFullDiskTakesNoSamplesAndRecovers(t *testing.T) {
 		return status/100 == 5 && strings.Contains(answer, "-storage.minFreeDiskSpaceBytes")
 	})
 	awaitSample(t, e, "before")
-	lines, err := w.LogTail(testID, 1000)
+	lines, err := w.ProgramLog(testID, gatehouse.EngineLog, 1000)
 	if err != nil || !strings.Contains(strings.Join(lines, "\n"), "read-only mode") {
 		t.Errorf("the log does not tell why: %v", err)
 	}

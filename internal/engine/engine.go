@@ -55,7 +55,7 @@ type Endpoint struct {
 
 // String leaves the password out, so that an Endpoint may be logged.
 func (e Endpoint) String() string {
-	return strings.Join(strings.Fields(e.URL+" "+e.InsertURL+" "+e.SelectURL), " ")
+	return strings.Join(strings.Fields(e.URL+" "+e.StorageURL+" "+e.InsertURL+" "+e.SelectURL), " ")
 }
 
 func (e *Endpoint) equal(other *Endpoint) bool {
@@ -74,7 +74,7 @@ type Supervisor struct {
 	cfg  Config
 	http *http.Client
 
-	// killing is done once Stop has run out of time: engines that have not ended by then are killed.
+	// killing is done once Stop has run out of time: engines that have not ended soon afterwards are killed.
 	killing context.Context
 	kill    context.CancelFunc
 
@@ -214,8 +214,8 @@ func (s *Supervisor) noteSettings(d gatehouse.Deployment) {
 	}
 }
 
-// Stop ends all engines in parallel and waits until they have written everything to disk. Those that have not when ctx is done
-// are killed, which loses what they were last sent. Managed deployments end as Stopped. Later calls of Apply do nothing.
+// Stop ends all engines in parallel and waits until they have written everything to disk. Those that have not when ctx is done,
+// or a few seconds later, are killed, which loses what they were last sent. Managed deployments end as Stopped. Later calls of Apply do nothing.
 func (s *Supervisor) Stop(ctx context.Context) {
 	s.mu.Lock()
 	s.stopped = true
@@ -237,7 +237,9 @@ func (s *Supervisor) Stop(ctx context.Context) {
 func (s *Supervisor) folder(id string) string { return filepath.Join(s.cfg.DataDir, "deployments", id) }
 
 // namesFolder guards against an ID that leads elsewhere. Ours are UUIDs; another one would come from a tampered database.
-func namesFolder(id string) bool { return id != "." && id != ".." && id == filepath.Base(id) }
+func namesFolder(id string) bool {
+	return id != "" && id != "." && id != ".." && !strings.ContainsAny(id, "/:\x00") // a colon would end the user name at the relay
+}
 
 // connectedFolder is where those of a connected one live. They are no data that one might want back, so they never come near the trash.
 func (s *Supervisor) connectedFolder(id string) string {

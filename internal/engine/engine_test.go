@@ -76,6 +76,13 @@ func programDir(t *testing.T) string {
 	return dir
 }
 
+func programIn(dir string) string { return programNamed(dir, programNames) }
+
+func engineFiles(dir string) files   { return programFiles(dir, gatehouse.SingleProgram) }
+func logPath(dir string) string      { return engineFiles(dir).log() }
+func pidPath(dir string) string      { return engineFiles(dir).pid() }
+func passwordPath(dir string) string { return engineFiles(dir).password() }
+
 var everyProgram = slices.Concat(gatehouse.SingleNode.Programs(), gatehouse.Cluster.Programs())
 
 type event struct {

@@ -21,8 +21,8 @@ func TestAMissingProgramIsNamedAndFoundOnceItIsThere(t *testing.T) {
 	}
 	w.Apply(created(managedDeployment()))
 	w.awaitFailed(t, "no victoria-metrics program in "+dir)
-	if _, err := w.LogTail(testID, 5); gatehouse.ErrorCode(err) != gatehouse.NotFound {
-		t.Errorf("LogTail without a log says: %v", err)
+	if _, err := w.ProgramLog(testID, gatehouse.EngineLog, 5); gatehouse.ErrorCode(err) != gatehouse.NotFound {
+		t.Errorf("a deployment without a log says: %v", err)
 	}
 	if err := os.Symlink(programIn(programDir(t)), filepath.Join(dir, "victoria-metrics-prod")); err != nil {
 		t.Fatal(err)

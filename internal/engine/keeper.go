@@ -23,6 +23,8 @@ const (
 	// endPatience is how long a program may take to write to disk when its deployment was changed or deleted. On Stop the
 	// caller's deadline counts instead, if that is earlier.
 	endPatience = 5 * time.Minute
+	// lastPatience is for those whose turn to end comes after that deadline: another program may have used it up.
+	lastPatience = 5 * time.Second
 )
 
 // keeper keeps one program of a deployment running.
@@ -43,6 +45,16 @@ func (m *managed) keep(ctx context.Context, program gatehouse.Program) *keeper {
 		k.persist(ctx, program, k.serve)
 	}()
 	return k
+}
+
+// serves waits until the program serves, and reports false when ctx is done before.
+func (k *keeper) serves(ctx context.Context) bool {
+	select {
+	case <-k.served:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // end ends the program, and waits until it has.
@@ -175,6 +187,7 @@ func (k *keeper) finish(ctx context.Context, p *process) {
 		select {
 		case <-p.ended:
 		case <-k.killing.Done():
+			p.waitEnd(lastPatience)
 		case <-time.After(endPatience):
 		}
 	}

@@ -48,7 +48,7 @@ func TestAnEngineThatKeepsCrashingSaysSoAndRecovers(t *testing.T) {
 		return strings.Contains(detail, "failure 3 in a row") && strings.Contains(detail, "the magic smoke has escaped")
 	})
 	w.awaitFailed(t, "may be damaged")
-	lines, err := w.LogTail(testID, 2)
+	lines, err := w.ProgramLog(testID, gatehouse.EngineLog, 2)
 	if err != nil || len(lines) != 2 || !strings.Contains(lines[1], "the magic smoke has escaped") {
 		t.Errorf("the log ends with %q, %v", lines, err)
 	}

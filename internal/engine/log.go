@@ -84,12 +84,7 @@ func shortenLog(path string) error {
 	return f.Truncate(0)
 }
 
-// LogTail gives the last lines, at most that many, of what a managed deployment's engine has logged, oldest first.
-func (s *Supervisor) LogTail(deploymentID string, lines int) ([]string, error) {
-	return s.ProgramLog(deploymentID, gatehouse.EngineLog, lines)
-}
-
-// ProgramLog does the same for any program that Gatehouse runs for the deployment. At most 1 MiB of each of its two files is read.
+// ProgramLog gives the last lines, at most that many, of what a program that Gatehouse runs for the deployment has logged, oldest first. At most 1 MiB of each of its two files is read.
 func (s *Supervisor) ProgramLog(deploymentID string, program gatehouse.LogName, lines int) ([]string, error) {
 	path := filepath.Join(s.folder(deploymentID), string(program)+".log")
 	if program == gatehouse.VmalertLog {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatehouse/internal/gatehouse"
 )
 
 func TestTheLogIsShortenedWhileItIsWrittenAndLosesNoLine(t *testing.T) {
@@ -85,7 +87,7 @@ func TestTheLogIsPutAsideWhenAnEngineStarts(t *testing.T) {
 	}
 }
 
-func TestLogTailGivesTheLastLinesAcrossBothFiles(t *testing.T) {
+func TestALogGivesTheLastLinesAcrossBothFiles(t *testing.T) {
 	w := supervise(t, t.TempDir(), t.TempDir())
 	dir := w.folder(testID)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -97,8 +99,8 @@ func TestLogTailGivesTheLastLinesAcrossBothFiles(t *testing.T) {
 		}
 	}
 	for n, want := range map[int][]string{1: {"four"}, 3: {"two", "three", "four"}, 100: {"one", "two", "three", "four"}, 0: {}} {
-		if got, err := w.LogTail(testID, n); err != nil || !slices.Equal(got, want) {
-			t.Errorf("LogTail(%d) = %q, %v; want %q", n, got, err, want)
+		if got, err := w.ProgramLog(testID, gatehouse.EngineLog, n); err != nil || !slices.Equal(got, want) {
+			t.Errorf("the log of %d lines = %q, %v; want %q", n, got, err, want)
 		}
 	}
 }

@@ -110,8 +110,9 @@ func (m *managed) claim(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// keepAll keeps the programs running until ctx is done. Each starts when the one before it serves. They end in the opposite order:
-// vminsert has samples that it has accepted, and vmstorage must be there to take them.
+// keepAll keeps the programs running until ctx is done. Those without data start when the one that keeps it serves, and neither waits for
+// the other: a vmselect that cannot start must not stop writes. They end in the opposite order: vminsert has samples that it has
+// accepted, and vmstorage must be there to take them.
 func (m *managed) keepAll(ctx context.Context) {
 	if len(m.board.programs) > 1 {
 		m.password = rand.Text()
@@ -124,20 +125,19 @@ func (m *managed) keepAll(ctx context.Context) {
 			defer line.free()
 		}
 	}
-	var running []*keeper
-	for _, program := range m.board.programs {
-		k := m.keep(context.WithoutCancel(ctx), program)
-		running = append(running, k)
-		select {
-		case <-k.served:
-			continue
-		case <-ctx.Done():
+	lasting := context.WithoutCancel(ctx)
+	running := []*keeper{m.keep(lasting, m.board.programs[0])}
+	if running[0].serves(ctx) {
+		for _, program := range m.board.programs[1:] {
+			running = append(running, m.keep(lasting, program))
 		}
-		break
 	}
 	stop := func() {}
-	if ctx.Err() == nil && len(running) > 1 {
-		stop = m.evaluateThroughRelay(ctx)
+	for _, k := range running {
+		// vmalert learns from its first queries which alerts were pending.
+		if k.program == gatehouse.SelectProgram && k.serves(ctx) {
+			stop = m.evaluateThroughRelay(ctx)
+		}
 	}
 	<-ctx.Done()
 	stop()

@@ -277,3 +277,17 @@ func TestAProcessThatIsNotTheEngineIsLeftAlone(t *testing.T) {
 		t.Error("a stranger was killed")
 	}
 }
+
+func TestAnEngineHasTimeToWriteItsDataEvenAfterStopsDeadline(t *testing.T) {
+	dataDir := t.TempDir()
+	w := supervise(t, programDir(t), dataDir)
+	w.Apply(created(managedDeployment()))
+	write(t, w.await(t, gatehouse.Running).Endpoint, "last_second")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	w.Stop(ctx)
+
+	w = supervise(t, programDir(t), dataDir)
+	w.Apply(created(managedDeployment()))
+	awaitSample(t, w.await(t, gatehouse.Running).Endpoint, "last_second")
+}

@@ -23,7 +23,6 @@ func programFiles(dir string, p gatehouse.Program) files {
 	return files(filepath.Join(dir, string(p.Log())))
 }
 
-func engineFiles(dir string) files  { return programFiles(dir, gatehouse.SingleProgram) }
 func vmalertFiles(dir string) files { return files(filepath.Join(dir, "vmalert")) }
 func relayFiles(dir string) files   { return files(filepath.Join(dir, "relay")) }
 
@@ -33,10 +32,6 @@ func (f files) password() string { return string(f) + ".password" }
 
 // passwordFlag is also how a process is recognised as the one of a deployment.
 func (f files) passwordFlag() string { return "-httpAuth.password=file://" + f.password() }
-
-func logPath(dir string) string      { return engineFiles(dir).log() }
-func pidPath(dir string) string      { return engineFiles(dir).pid() }
-func passwordPath(dir string) string { return engineFiles(dir).password() }
 
 // process is one program that Gatehouse has started.
 type process struct {
@@ -135,9 +130,14 @@ func refuses(port int) bool {
 // process ID then makes the next start deal with it.
 func (p *process) kill() {
 	p.handle.Kill()
+	p.waitEnd(5 * time.Second)
+}
+
+// waitEnd waits until the program has ended, but not for longer than patience.
+func (p *process) waitEnd(patience time.Duration) {
 	select {
 	case <-p.ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 	}
 }
 

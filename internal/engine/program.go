@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"debug/buildinfo"
 	"os"
@@ -57,7 +56,7 @@ func (s *Supervisor) CanRun(t gatehouse.DeploymentType) error {
 
 // missing says where to put programs, and where they come from.
 func (s *Supervisor) missing(programs ...gatehouse.Program) error {
-	where, hint := "in "+s.cfg.Dir, ""
+	where, hint := "in "+s.where(), ""
 	if s.cfg.Dir == "" {
 		where, hint = "beside gatehouse or in PATH", ", name the folder with --engine-dir"
 	}
@@ -85,7 +84,15 @@ func (s *Supervisor) findVmalert() (string, error) {
 }
 
 // where says in words where programs are looked for.
-func (s *Supervisor) where() string { return cmp.Or(s.cfg.Dir, "the folder of gatehouse or in PATH") }
+func (s *Supervisor) where() string {
+	if s.cfg.Dir == "" {
+		return "the folder of gatehouse or in PATH"
+	}
+	if dir, err := filepath.Abs(s.cfg.Dir); err == nil {
+		return dir
+	}
+	return s.cfg.Dir
+}
 
 // find gives the path of the program with one of the names, or "".
 func (s *Supervisor) find(names []string) string {
@@ -108,8 +115,6 @@ func (s *Supervisor) find(names []string) string {
 	}
 	return ""
 }
-
-func programIn(dir string) string { return programNamed(dir, programNames) }
 
 func programNamed(dir string, names []string) string {
 	for _, name := range names {

@@ -23,6 +23,10 @@ type reading struct {
 
 func (r reading) startedAt() time.Time { return time.Unix(int64(r.started), 0) }
 
+// plausible leaves out what is no amount of anything. A connected deployment may say what it likes; NaN and infinite numbers would spread
+// to every sum that they get into, and JSON has no word for them.
+func plausible(value float64) bool { return value >= 0 && value <= 1e18 }
+
 // parseMetrics picks what it needs from a page in Prometheus' text format. What is not there stays unknown or 0.
 func parseMetrics(page []byte, at time.Time) reading {
 	r := reading{at: at, seriesPerQuery: map[string]float64{}}
@@ -33,7 +37,7 @@ func parseMetrics(page []byte, at time.Time) reading {
 			continue
 		}
 		series, text := line[:blank], line[blank+1:]
-		if value, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(value) {
+		if value, err := strconv.ParseFloat(text, 64); err == nil && plausible(value) {
 			r.note(series, value)
 		}
 	}
@@ -69,7 +73,7 @@ func (r *reading) note(series string, value float64) {
 	case "vm_series_read_per_query_bucket":
 		if _, rest, ok := strings.Cut(labels, `vmrange="`); ok {
 			ends, _, _ := strings.Cut(rest, `"`)
-			r.seriesPerQuery[ends] += value
+			r.seriesPerQuery[strings.Clone(ends)] += value // not to keep all of the page
 		}
 	}
 }
@@ -86,7 +90,7 @@ func quantile(before, after map[string]float64, phi float64) (value float64, ok 
 		}
 		_, text, _ := strings.Cut(ends, "...")
 		end, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsInf(end, 0) {
+		if err != nil || !plausible(end) {
 			continue
 		}
 		buckets = append(buckets, bucket{end, n})

@@ -73,17 +73,26 @@ func (r *relay) listen() error {
 	}
 	server := &http.Server{
 		Handler:           r,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute, // longer than vmalert's, which is 50 s
 		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelWarn),
 	}
 	r.server, r.url = server, "http://"+ln.Addr().String()
-	go func() {
-		if err := server.Serve(ln); err != http.ErrServerClosed {
-			r.log.Error("the relay for rules has ended; restart Gatehouse", "error", err)
-		}
-	}()
+	go r.serve(server, ln)
 	return nil
+}
+
+// serve returns when the server has ended. Who needs the relay next opens another one.
+func (r *relay) serve(server *http.Server, ln net.Listener) {
+	err := server.Serve(ln)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.server == server {
+		r.server = nil
+	}
+	if err != http.ErrServerClosed {
+		r.log.Error("the relay for rules has ended, and rules that use it fail until their vmalert starts anew; restart Gatehouse", "error", err)
+	}
 }
 
 func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -93,7 +102,11 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Unlock()
 	given := sha256.Sum256([]byte(password))
 	if same := subtle.ConstantTimeCompare(given[:], d.password[:]) == 1; !open || !same {
-		w.Header().Set("Connection", "close") // what is left of the body is not read
+		// Strangers get no hold on a connection, by a body that does not come or an answer that they do not read.
+		c := http.NewResponseController(w)
+		_ = c.SetReadDeadline(time.Now())
+		_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+		w.Header().Set("Connection", "close")
 		http.Error(w, "only the vmalert of Gatehouse is served here; use the access endpoint with an access token", http.StatusUnauthorized)
 		return
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -147,5 +148,46 @@ func TestTheRelayListensOnLoopbackOnlyAndOnlyWhenNeeded(t *testing.T) {
 	idle.close()
 	if idle.server != nil {
 		t.Error("a relay that nobody needs listens")
+	}
+}
+
+func TestAStrangerCannotHoldAConnectionOfTheRelay(t *testing.T) {
+	r := openRelay(t)
+	for name, request := range map[string]string{
+		"a body that does not come":              "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
+		"a chunk that does not come":             "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"a body that nobody has asked for":       "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n",
+		"a connection that is to be kept":        "GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n",
+		"a header that does not come to its end": "GET / HTTP/1.1\r\nHost: x\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(r.mine.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(patience))
+			io.WriteString(conn, request)
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the connection is still open")
+			}
+		})
+	}
+}
+
+func TestARelayThatHasEndedOpensAgain(t *testing.T) {
+	r := openRelay(t)
+	r.server.Close()
+	eventually(t, "its end is noticed", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.server == nil
+	})
+	again, _, err := r.open(testID, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := askRelay(t, again.url+"/prometheus/api/v1/query", basicOf(testID, again.password())); status != http.StatusOK {
+		t.Errorf("status %d", status)
 	}
 }

@@ -50,7 +50,7 @@ func (y *System) Start() {
 	}()
 }
 
-// Stop ends it and waits until it has written everything to disk. When ctx is done before, it is killed.
+// Stop ends it and waits until it has written everything to disk. When ctx is done, it is killed after a few seconds.
 func (y *System) Stop(ctx context.Context) {
 	y.cancel(errStopping)
 	defer context.AfterFunc(ctx, y.supervisor.kill)()

@@ -175,3 +175,14 @@ func TestOfAnUnknownDeploymentTheFolderGoesToTheTrashToo(t *testing.T) {
 		return len(found) == 1 && strings.HasPrefix(filepath.Base(found[0]), testID)
 	})
 }
+
+func TestAnIDThatLeadsElsewhereNamesNoFolder(t *testing.T) {
+	for _, id := range []string{"", ".", "..", "/", "//", "a/b", "a/", "/a", "../a", "a:b", ":"} {
+		if namesFolder(id) {
+			t.Errorf("%q does", id)
+		}
+	}
+	if !namesFolder(testID) {
+		t.Error("a UUID does not")
+	}
+}

@@ -123,8 +123,11 @@ func (v *vmalert) note(status gatehouse.Status, detail, version string, endpoint
 	if !v.rules.note(gatehouse.Evaluation{Status: status, Detail: detail, Version: version}, endpoint) {
 		return
 	}
-	if status == gatehouse.Failed {
+	switch {
+	case status == gatehouse.Failed:
 		v.cfg.Log.Warn("the rules of a deployment are not evaluated", "deployment", v.id, "detail", detail)
+	case detail != "":
+		v.cfg.Log.Warn("the rules of a deployment are evaluated with trouble", "deployment", v.id, "detail", detail)
 	}
 	v.cfg.OnRules(v.id)
 }
@@ -201,6 +204,7 @@ func (v *vmalert) read(ctx context.Context) (gatehouse.RuleSet, error) {
 func (v *vmalert) watch(ctx context.Context, p *process) error {
 	lastGood, hung := time.Now(), slowStart
 	every := probeStarting
+	var sent delivery
 	for {
 		select {
 		case <-ctx.Done():
@@ -214,11 +218,11 @@ func (v *vmalert) watch(ctx context.Context, p *process) error {
 		case <-time.After(every):
 		}
 		p.capLog(v.cfg.Log)
-		switch problem := v.probe(ctx, p); {
+		switch page, problem := v.probe(ctx, p); {
 		case problem == "":
 			lastGood, hung, every = time.Now(), hungAfter, probeVmalert
 			p.served = true
-			v.note(gatehouse.Running, "", p.version, &p.endpoint)
+			v.note(gatehouse.Running, sent.problem(page, lastGood), p.version, &p.endpoint)
 		case time.Since(lastGood) >= hung:
 			v.note(gatehouse.Failed, problem, p.version, nil)
 		}
@@ -242,16 +246,16 @@ func (v *vmalert) reload(ctx context.Context, p *process) (again bool, err error
 	return false, nil
 }
 
-// probe says what is wrong with vmalert, or "".
-func (v *vmalert) probe(ctx context.Context, p *process) string {
+// probe says what is wrong with vmalert, or gives its metrics.
+func (v *vmalert) probe(ctx context.Context, p *process) (page []byte, problem string) {
 	status, page, err := get(ctx, v.clientOf(&p.endpoint), p.endpoint.URL+"/metrics", probeTimeout, mostMetricsRead)
 	switch {
 	case err != nil || status != http.StatusOK || !listens(p.pid, p.port):
-		return fmt.Sprintf("vmalert (process %d) runs but does not answer; look for overload or lack of memory. Gatehouse uses it as soon as it answers again", p.pid)
+		return nil, fmt.Sprintf("vmalert (process %d) runs but does not answer; look for overload or lack of memory. Gatehouse uses it as soon as it answers again", p.pid)
 	case bytes.Contains(page, []byte("\nvmalert_config_last_reload_successful 0\n")):
-		return "vmalert refuses the changed rules and goes on with the ones before; " + p.files.log() + " says why"
+		return nil, "vmalert refuses the changed rules and goes on with the ones before; " + p.files.log() + " says why"
 	}
-	return ""
+	return page, ""
 }
 
 // end asks vmalert to end. When whom it writes to is gone, it has nothing left to do, and must not delay the next start of that.
