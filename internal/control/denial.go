@@ -88,9 +88,12 @@ func (s *denials) take() map[denial]*repetition {
 	return seen
 }
 
-// Close records the refusals that were only counted until now. The server calls it when it answers nobody any more, before it closes
-// the store.
-func (c *Control) Close(ctx context.Context) { c.sumUpDenials(ctx) }
+// Close records the refusals and the attempts of strangers that were only counted until now. The server calls it when it answers nobody
+// any more, before it closes the store.
+func (c *Control) Close(ctx context.Context) {
+	c.sumUpDenials(ctx)
+	c.recordSummary()
+}
 
 func (c *Control) recordDenials() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

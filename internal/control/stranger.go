@@ -61,7 +61,7 @@ func (s *strangers) take() map[gatehouse.Action]int {
 	return more
 }
 
-// recordSummary writes one record for each kind of attempt. A failure is passed over: the disk is full, or the server stops.
+// recordSummary writes one record for each kind of attempt. A failure is passed over: the disk is full.
 func (c *Control) recordSummary() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

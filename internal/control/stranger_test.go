@@ -36,6 +36,10 @@ func TestAFloodFromEverywhereIsSummedUp(t *testing.T) {
 	if n := len(s.newRecords(t, s.recordSummary)); n != 0 {
 		t.Errorf("nothing makes %d records", n)
 	}
+	must(t, s.recordFailure(t.Context(), "192.0.2.1", "user@example.com", "", ""))
+	if n := len(s.newRecords(t, func() { s.Close(t.Context()) })); n != 1 {
+		t.Errorf("what was counted when the server stops makes %d records, want 1", n)
+	}
 }
 
 func TestASummaryComesOnceAMinuteWhileTheFloodLasts(t *testing.T) {

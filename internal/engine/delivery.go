@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"strconv"
-	"strings"
-	"time"
-)
+import "time"
 
 // delivery follows whether a vmalert gets its alerts to the notifier, which it says only in its metrics and its log.
 type delivery struct {
@@ -31,13 +27,10 @@ func (d *delivery) problem(page []byte, now time.Time) string {
 	return "alerts do not reach the notifier; check its URL and that it runs. The log of vmalert says why, and vmalert goes on trying"
 }
 
-// total adds up the series of a page in Prometheus' text format that begin so.
+// total adds up the samples of a page whose series begin so.
 func total(page []byte, beginning string) (sum float64) {
-	for line := range strings.Lines(string(page)) {
-		if rest, ok := strings.CutPrefix(line, beginning); ok {
-			value, _ := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndexByte(rest, '}')+1:]), 64)
-			sum += value
-		}
+	for _, value := range samples(page, beginning) {
+		sum += value
 	}
 	return sum
 }

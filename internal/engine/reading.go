@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -30,18 +31,27 @@ func plausible(value float64) bool { return value >= 0 && value <= 1e18 }
 // parseMetrics picks what it needs from a page in Prometheus' text format. What is not there stays unknown or 0.
 func parseMetrics(page []byte, at time.Time) reading {
 	r := reading{at: at, seriesPerQuery: map[string]float64{}}
-	for line := range strings.Lines(string(page)) {
-		line = strings.TrimSpace(line)
-		blank := strings.LastIndexByte(line, ' ') // label values may hold blanks too
-		if blank < 0 || !strings.HasPrefix(line, "vm_") && !strings.HasPrefix(line, "process_start_time_seconds") {
-			continue
-		}
-		series, text := line[:blank], line[blank+1:]
-		if value, err := strconv.ParseFloat(text, 64); err == nil && plausible(value) {
-			r.note(series, value)
-		}
+	for series, value := range samples(page, "vm_", "process_start_time_seconds") {
+		r.note(series, value)
 	}
 	return r
+}
+
+// samples gives those of a page in Prometheus' text format whose series begin in one of the ways.
+func samples(page []byte, beginnings ...string) iter.Seq2[string, float64] {
+	return func(yield func(string, float64) bool) {
+		for line := range strings.Lines(string(page)) {
+			line = strings.TrimSpace(line)
+			blank := strings.LastIndexByte(line, ' ') // label values may hold blanks too
+			if blank < 0 || !slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(line, b) }) {
+				continue
+			}
+			value, err := strconv.ParseFloat(line[blank+1:], 64)
+			if err == nil && plausible(value) && !yield(line[:blank], value) {
+				return
+			}
+		}
+	}
 }
 
 func (r *reading) note(series string, value float64) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"maps"
-	"strings"
 	"time"
 )
 
@@ -93,7 +92,7 @@ func appendUnnamed(b, series []byte) []byte {
 		end := labelEnd(labels)
 		label := labels[:end]
 		labels = bytes.TrimPrefix(labels[end:], []byte(","))
-		if strings.HasPrefix(string(label), "deployment=") || strings.HasPrefix(string(label), "token=") {
+		if bytes.HasPrefix(label, []byte("deployment=")) || bytes.HasPrefix(label, []byte("token=")) {
 			continue
 		}
 		b = append(append(b, open), label...)
