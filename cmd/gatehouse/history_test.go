@@ -35,8 +35,8 @@ func newViewer(t *testing.T, p *program, email string) viewer {
 	return v
 }
 
-// requests gives how many requests a chart of the last hour shows in all.
-func (v viewer) requests(path string) (float64, error) {
+// sum gives how much a chart of the last hour shows in all, of all its lines.
+func (v viewer) sum(path, chart string) (float64, error) {
 	r, err := v.client.Get(v.console + path)
 	if err != nil {
 		return 0, err
@@ -59,7 +59,7 @@ func (v viewer) requests(path string) (float64, error) {
 	for _, c := range charts.Charts {
 		for _, s := range c.Series {
 			for _, value := range s.Values {
-				if c.ID == "requests" && value != nil {
+				if c.ID == chart && value != nil {
 					sum += *value * gatehouse.LastHour.Step().Seconds()
 				}
 			}
@@ -68,10 +68,10 @@ func (v viewer) requests(path string) (float64, error) {
 	return sum, err
 }
 
-func (v viewer) wantRequests(what, path string, want float64) {
+func (v viewer) want(what, path, chart string, want float64) {
 	v.t.Helper()
-	eventually(v.t, fmt.Sprintf("the chart of %s shows %g requests", what, want), func() error {
-		got, err := v.requests(path)
+	eventually(v.t, fmt.Sprintf("the chart of %s shows %g %s", what, want, chart), func() error {
+		got, err := v.sum(path, chart)
 		if err == nil && math.Abs(got-want) > 0.01 {
 			err = fmt.Errorf("it shows %g", got)
 		}
@@ -97,6 +97,7 @@ func systemPID(t *testing.T, dataDir string) int {
 }
 
 func TestMonitoringShowsTheRequestsOfADeploymentAndOfATokenAndKeepsThem(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	const odd = `odd "name" {x=\"y\"} \`
@@ -118,10 +119,11 @@ func TestMonitoringShowsTheRequestsOfADeploymentAndOfATokenAndKeepsThem(t *testi
 	}
 	all := func(times float64) {
 		t.Helper()
-		v.wantRequests("the deployment", ofDeployment(odd), 8*times)
-		v.wantRequests("the busy token", ofToken(`busy "} or {`), 7*times)
-		v.wantRequests("the quiet token", ofToken("quiet"), 1*times)
-		v.wantRequests("the other deployment", ofDeployment("default"), 0)
+		v.want("the deployment", ofDeployment(odd), "requests", 8*times)
+		v.want("the busy token", ofToken(`busy "} or {`), "requests", 7*times)
+		v.want("the busy token", ofToken(`busy "} or {`), "samples", 7*times)
+		v.want("the quiet token", ofToken("quiet"), "requests", 1*times)
+		v.want("the other deployment", ofDeployment("default"), "requests", 0)
 	}
 	all(1)
 	syscall.Kill(systemPID(t, dir), syscall.SIGKILL)
@@ -141,6 +143,7 @@ func TestMonitoringShowsTheRequestsOfADeploymentAndOfATokenAndKeepsThem(t *testi
 }
 
 func TestTheHistoryKeepsWhatHappenedJustBeforeTheServerStopped(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")
@@ -158,10 +161,11 @@ func TestTheHistoryKeepsWhatHappenedJustBeforeTheServerStopped(t *testing.T) {
 	p.stop()
 	p = serve(t, dir)
 	addUser(t, dir, "viewer@example.com", "viewer")
-	newViewer(t, p, "viewer@example.com").wantRequests("the deployment", views.MonitoringDataURL(p.show("default").ID, gatehouse.LastHour), 3)
+	newViewer(t, p, "viewer@example.com").want("the deployment", views.MonitoringDataURL(p.show("default").ID, gatehouse.LastHour), "requests", 3)
 }
 
 func TestWithoutVictoriaMetricsMonitoringSaysWhatToDoAndAllElseWorks(t *testing.T) {
+	t.Parallel()
 	dir, programs := newDataDir(t), t.TempDir()
 	node := startSingleNode(t, "")
 	must(t, dir, "", "deployment", "connect", "elsewhere", "--type", "single_node", "--url", node)
@@ -184,11 +188,12 @@ func TestWithoutVictoriaMetricsMonitoringSaysWhatToDoAndAllElseWorks(t *testing.
 	if err := os.Symlink(program, filepath.Join(programs, "victoria-metrics")); err != nil {
 		t.Fatal(err)
 	}
-	v.wantRequests("the deployment", views.MonitoringDataURL(p.show("elsewhere").ID, gatehouse.LastHour), 1)
+	v.want("the deployment", views.MonitoringDataURL(p.show("elsewhere").ID, gatehouse.LastHour), "requests", 1)
 }
 
 // Who only connects deployments, and has no program, has chosen to have no history. An alert about it would never end.
 func TestWithoutAProgramThereIsNoMetricOfTheHistory(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir, "--engine-dir", t.TempDir())
 	if metrics := opsMetrics(t, p); strings.Contains(metrics, "gatehouse_history_up") {

@@ -32,6 +32,7 @@ type body struct {
 	conn   *http.ResponseController
 	stall  time.Duration // how long the client may send nothing
 	taken  atomic.Int64  // bytes that came from the client
+	copy   *bodyCopy     // nil for most; set before the first attempt
 
 	mu      sync.Mutex
 	buffer  *[headSize]byte // from headPool; nil for a small body
@@ -148,6 +149,9 @@ func (a *attempt) Read(p []byte) (int, error) {
 	}
 	n, err = a.body.client.Read(p) // without the lock, as it may take long
 	a.body.taken.Add(int64(n))
+	if a.body.copy != nil {
+		a.body.copyPiece(a, p[:n])
+	}
 	if err != nil {
 		err = a.body.ended(a, err)
 	}
@@ -173,6 +177,15 @@ func (a *attempt) readKept(p []byte) (n int, rest bool, err error) {
 		b.failed = b.setDeadline(time.Now().Add(b.stall))
 	}
 	return 0, b.failed == nil, b.failed
+}
+
+// copyPiece adds what was just read from the client to the copy, unless the exchange has ended meanwhile.
+func (b *body) copyPiece(a *attempt, p []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.current == a {
+		b.copy.add(p)
+	}
 }
 
 // ended notes how reading from the client came to its end.

@@ -18,6 +18,7 @@ type exchange struct {
 	pool       *pool
 	backend    *backend // whose running count includes this exchange
 	body       body
+	copy       *bodyCopy // of the body whose samples are counted; nil for most
 	forward    forwarding
 	query      string
 	forceQuery bool
@@ -76,6 +77,9 @@ func (x *exchange) Write(p []byte) (int, error) {
 	x.pace()
 	n, err := x.ResponseWriter.Write(p)
 	x.written += int64(n)
+	if x.copy != nil && x.copy.read {
+		x.copy.add(p[:n])
+	}
 	if err != nil {
 		x.lost = err
 	}

@@ -107,6 +107,12 @@ func (g *Grant) write(w io.Writer) bool {
 	l.totals.write(w, "gatehouse_token", labels)
 	fmt.Fprintf(w, "gatehouse_token_request_duration_seconds_sum{%s} %g\n", labels, float64(l.totals.micros.Load())/1e6)
 	fmt.Fprintf(w, "gatehouse_token_request_duration_seconds_count{%s} %d\n", labels, l.totals.allAnswered())
+	if n, ok := l.written.Load().sum(); ok {
+		fmt.Fprintf(w, "gatehouse_token_samples_in_total{%s} %d\n", labels, n)
+	}
+	if n, ok := l.read.Load().sum(); ok {
+		fmt.Fprintf(w, "gatehouse_token_samples_out_total{%s} %d\n", labels, n)
+	}
 	load{}.plus(g).write(w, "gatehouse_token", labels)
 	if at := l.usage.at.Load(); at > 0 {
 		fmt.Fprintf(w, "gatehouse_token_last_used_timestamp_seconds{%s} %d\n", labels, at/1e6)

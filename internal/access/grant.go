@@ -41,6 +41,8 @@ type live struct {
 	usage  usage
 	totals totals
 	recent recent
+	// The samples that it has written and read; nil until the first.
+	written, read atomic.Pointer[sampleCount]
 
 	revoked atomic.Bool // set under mu
 	listed  atomic.Bool // the table has entered it among the tokens in use

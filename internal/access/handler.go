@@ -55,6 +55,7 @@ type Handler struct {
 	ruleTimeout time.Duration
 	gate        gate
 	slowdown    *slowdown
+	tally       *tally
 	proxy       http.Handler
 
 	// Apart, so that a stranger's flood does not hide what a backend does.
@@ -79,6 +80,7 @@ func NewHandler(t *Table, o Options) *Handler {
 		h.log = slog.Default()
 	}
 	h.slowdown = newSlowdown(withDefault(o.RefusalDelay, time.Second), h.metrics.delayed)
+	h.tally = newTally(h.metrics, h.log)
 	h.proxy = newProxy(h, withDefault(o.ResponseTimeout, 5*time.Minute))
 	h.metrics.set.GetOrCreateGauge("gatehouse_access_running_requests", func() float64 { return float64(h.gate.running.Load()) })
 	h.metrics.set.GetOrCreateGauge("gatehouse_access_waiting_requests", func() float64 { return float64(h.gate.waiting.Load()) })
@@ -180,6 +182,7 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, a admission) {
 	x := newExchange(w, r, a, pool, h)
 	defer func() {
 		h.record(r, &outcome{admission: a, refusal: x.refusal, status: x.status, in: x.body.taken.Load(), out: x.written})
+		h.tally.note(x)
 	}()
 	if pool == nil {
 		h.refuse(x, r, refuseStopped)
@@ -218,6 +221,7 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, a admission) {
 	}
 	defer h.leave(a.grant)
 	h.noteUse(a, r)
+	x.copy = h.tally.copyOf(x, r)
 
 	// Ignoring Upgrade refuses it, RFC 9110 section 7.8; some clients offer h2c with every request.
 	r.Header.Del("Upgrade")

@@ -23,6 +23,8 @@ type meters struct {
 	clientGone *metrics.Counter
 	cutOff     *metrics.Counter
 	delayed    *metrics.Counter
+
+	counted, countFailed *metrics.Counter // bodies whose samples were counted, or could not be
 }
 
 func newMeters(t *Table) *meters {
@@ -38,6 +40,9 @@ func newMeters(t *Table) *meters {
 		clientGone: set.NewCounter("gatehouse_access_clients_gone_total"),
 		cutOff:     set.NewCounter("gatehouse_access_requests_cut_off_total"),
 		delayed:    set.NewCounter("gatehouse_access_refusals_delayed_total"),
+
+		counted:     set.NewCounter(`gatehouse_access_bodies_counted_total{result="ok"}`),
+		countFailed: set.NewCounter(`gatehouse_access_bodies_counted_total{result="failed"}`),
 	}
 	for _, kind := range kinds {
 		m.requests[kind] = &[6]*metrics.Counter{}

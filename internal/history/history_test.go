@@ -178,6 +178,8 @@ func TestChartsAreOfTheDeploymentOrTokenThatIsAskedFor(t *testing.T) {
 		k.write(`gatehouse_deployment_running_requests{`+d+`}`, 0, 4*n, 0)
 		k.write(`gatehouse_deployment_disk_bytes{`+d+`}`, 1e6*n, 1e6*n, 1e6*n)
 		k.write(`gatehouse_token_bytes_in_total{`+d+`,token_id="`+tokenID+`"}`, 0, 30*n, 30*n)
+		k.write(`gatehouse_token_samples_in_total{`+d+`,token_id="`+tokenID+`"}`, 0, 600*n, 600*n)
+		k.write(`gatehouse_token_samples_out_total{`+d+`,token_id="`+tokenID+`"}`, 0, 90*n, 90*n)
 		k.write(`gatehouse_token_request_duration_seconds_sum{`+d+`,token_id="`+tokenID+`"}`, 0, 10*n, 10*n)
 		k.write(`gatehouse_token_request_duration_seconds_count{`+d+`,token_id="`+tokenID+`"}`, 0, 5, 5)
 	}
@@ -193,6 +195,8 @@ func TestChartsAreOfTheDeploymentOrTokenThatIsAskedFor(t *testing.T) {
 	k.mustSum(deployment, "latency", "p50", 0.05)
 	k.mustSum(deployment, "latency", "p99", 0.099)
 	k.mustSum(token, "bytes", "In", 1)
+	k.mustSum(token, "samples", "In", 20)
+	k.mustSum(token, "samples", "Out", 3)
 	k.mustSum(token, "requests", "Write, 2xx", 0)
 	k.mustSum(token, "latency", "Mean", 2)
 	charts, err := k.charts(token)
@@ -205,7 +209,7 @@ func TestChartsAreOfTheDeploymentOrTokenThatIsAskedFor(t *testing.T) {
 		}
 	}
 	if _, err := find(charts, "samples", "Ingested"); err == nil {
-		t.Error("there is a chart of a token's samples, which nobody counts")
+		t.Error("a token's chart shows what all tokens together have sent")
 	}
 	for _, hostile := range []string{`"} or {deployment_id!="`, someID + `",x!="`, ".*", `\`, "\"\n}", "\xff"} {
 		for _, scope := range []gatehouse.ChartScope{{DeploymentID: hostile}, {DeploymentID: someID, TokenID: hostile}} {

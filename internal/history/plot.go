@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -99,7 +100,10 @@ func (s selection) plots(ofToken bool) []plot {
 		}},
 	}
 	if ofToken {
-		return plots
+		return slices.Insert(plots, 1, plot{id: "samples", title: "Samples", unit: gatehouse.PerSecond, lines: []line{
+			counted("In", s.rate("", "samples_in_total", "")),
+			counted("Out", s.rate("", "samples_out_total", "")),
+		}})
 	}
 	return append(plots,
 		plot{id: "samples", title: "Samples", unit: gatehouse.PerSecond, lines: []line{
