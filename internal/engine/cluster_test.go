@@ -69,6 +69,7 @@ func awaitIn(t *testing.T, w *watched, tenant, series string) {
 }
 
 func TestAClusterIsThreeProgramsThatAnswerToTheirCredentialAlone(t *testing.T) {
+	t.Parallel()
 	w := supervise(t, clusterDir(t), t.TempDir())
 	if err := w.CanRun(gatehouse.Cluster); err != nil {
 		t.Fatal(err)
@@ -113,6 +114,7 @@ func TestAClusterIsThreeProgramsThatAnswerToTheirCredentialAlone(t *testing.T) {
 }
 
 func TestEachProgramOfAClusterComesBackAfterAKill(t *testing.T) {
+	t.Parallel()
 	w := supervise(t, clusterDir(t), t.TempDir())
 	w.Apply(created(managedCluster()))
 	e := w.await(t, gatehouse.Running).Endpoint
@@ -162,7 +164,9 @@ func TestVmstorageFindsWhatVminsertHasForIt(t *testing.T) {
 }
 
 func TestAHungProgramOfAClusterIsNamedAndLeftAlone(t *testing.T) {
-	w := supervise(t, clusterDir(t), t.TempDir())
+	t.Parallel()
+	dir, dataDir := clusterDir(t), t.TempDir()
+	w := supervise(t, dir, dataDir)
 	w.Apply(created(managedCluster()))
 	e := w.await(t, gatehouse.Running).Endpoint
 	for _, p := range gatehouse.Cluster.Programs() {
@@ -177,10 +181,16 @@ func TestAHungProgramOfAClusterIsNamedAndLeftAlone(t *testing.T) {
 			t.Errorf("%s was started anew", p)
 		}
 	}
+	writeTo(t, e, "0", "last_second")
 	for _, p := range gatehouse.Cluster.Programs() {
 		syscall.Kill(w.programPID(t, p), syscall.SIGSTOP) // Stop must get through to them all the same
 	}
 	w.stop(t)
+
+	w = supervise(t, dir, dataDir)
+	w.Apply(created(managedCluster()))
+	w.await(t, gatehouse.Running)
+	awaitIn(t, w, "0", "last_second")
 }
 
 func TestAClusterEndsWithAKilledGatehouseAndLosesNothing(t *testing.T) {
@@ -208,33 +218,8 @@ func TestAClusterEndsWithAKilledGatehouseAndLosesNothing(t *testing.T) {
 	}
 }
 
-func TestALeftoverClusterIsEndedAtTheNextStartAndLosesNothing(t *testing.T) {
-	dir, dataDir := clusterDir(t), t.TempDir()
-	t.Setenv("ENGINE_TEST_CLUSTER", "1")
-	t.Setenv("ENGINE_TEST_DIR", dir)
-	parent, e := killedGatehouse(t, dataDir)
-	w := supervise(t, dir, dataDir)
-	var pids []int
-	for _, p := range gatehouse.Cluster.Programs() {
-		pids = append(pids, w.programPID(t, p))
-	}
-	writeTo(t, e, "0", "last_second")
-	for _, pid := range pids {
-		syscall.Kill(pid, syscall.SIGSTOP) // so that it does not hear that its Gatehouse is gone
-	}
-	parent.Kill()
-
-	w.Apply(created(managedCluster()))
-	w.await(t, gatehouse.Running)
-	for _, pid := range pids {
-		if startTime(pid) != "" {
-			t.Error("a leftover program lives on")
-		}
-	}
-	awaitIn(t, w, "0", "last_second")
-}
-
 func TestAChangeRestartsAClusterWithItsData(t *testing.T) {
+	t.Parallel()
 	w := supervise(t, clusterDir(t), t.TempDir())
 	d := managedCluster()
 	w.Apply(created(d))
@@ -285,6 +270,7 @@ func TestAChangeRestartsAClusterWithItsData(t *testing.T) {
 }
 
 func TestEveryFlagOfAClusterIsKnownToItsProgram(t *testing.T) {
+	t.Parallel()
 	dir := clusterDir(t)
 	for name, value := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -318,6 +304,7 @@ func TestEveryFlagOfAClusterIsKnownToItsProgram(t *testing.T) {
 
 // The limit of the ingestion rate is not among them: the programs of a cluster know none.
 func TestTheLimitsOfATierBiteInACluster(t *testing.T) {
+	t.Parallel()
 	w := supervise(t, clusterDir(t), t.TempDir())
 	d := managedCluster()
 	d.Tier = tightCluster.Name
@@ -371,6 +358,7 @@ func TestAMissingProgramOfAClusterIsNamedWithWhereItComesFrom(t *testing.T) {
 }
 
 func TestAVmselectThatCannotStartKeepsNobodyFromWriting(t *testing.T) {
+	t.Parallel()
 	dir := clusterDir(t)
 	for _, name := range executables(gatehouse.SelectProgram) {
 		os.Remove(filepath.Join(dir, name))
@@ -396,6 +384,7 @@ func TestAVmselectThatCannotStartKeepsNobodyFromWriting(t *testing.T) {
 }
 
 func TestAClusterHasTimeToWriteItsDataEvenAfterStopsDeadline(t *testing.T) {
+	t.Parallel()
 	dir, dataDir := clusterDir(t), t.TempDir()
 	w := supervise(t, dir, dataDir)
 	w.Apply(created(managedCluster()))

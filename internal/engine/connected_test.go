@@ -43,6 +43,7 @@ func healthy(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestAConnectedDeploymentFollowsTheHealthOfItsURL(t *testing.T) {
+	t.Parallel()
 	url, answer := elsewhere(t)
 	w := supervise(t, t.TempDir(), t.TempDir())
 	w.Apply(created(connectedTo(url + "/")))
@@ -121,6 +122,7 @@ func TestWhatIsWrongWithAURLIsNamed(t *testing.T) {
 }
 
 func TestAClusterServesWhenEachPartHasAURLThatAnswers(t *testing.T) {
+	t.Parallel()
 	insert, insertAnswer := elsewhere(t)
 	selects, _ := elsewhere(t)
 	port, err := freePort()
@@ -156,6 +158,7 @@ func TestAClusterServesWhenEachPartHasAURLThatAnswers(t *testing.T) {
 }
 
 func TestARealVictoriaMetricsIsFoundBelowItsPathPrefix(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ flag, path string }{
 		"without a prefix":                  {"-http.pathPrefix=", ""},
 		"with the prefix of the API":        {"-http.pathPrefix=", "/prometheus"},

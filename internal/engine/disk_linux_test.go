@@ -27,6 +27,7 @@ func smallDisk(t *testing.T, megabytes int) string {
 }
 
 func TestAnEngineOnAFullDiskTakesNoSamplesAndRecovers(t *testing.T) {
+	t.Parallel()
 	dir := smallDisk(t, 200)
 	w := supervise(t, programDir(t), dir)
 	w.Apply(created(managedDeployment()))
@@ -71,6 +72,7 @@ func TestAnEngineOnAFullDiskTakesNoSamplesAndRecovers(t *testing.T) {
 }
 
 func TestAClusterOnAFullDiskAnswersQueriesAndRecovers(t *testing.T) {
+	t.Parallel()
 	programs, dir := clusterDir(t), smallDisk(t, 200)
 	w := supervise(t, programs, dir)
 	w.Apply(created(managedCluster()))

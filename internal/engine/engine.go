@@ -153,7 +153,9 @@ func (s *Supervisor) Apply(c gatehouse.Change) {
 		s.replace(d.ID, managedSpec(d), errReplaced, func(ctx context.Context, w *worker) {
 			dir := s.folder(d.ID)
 			flags := func(p gatehouse.Program, at ports) ([]string, error) { return programFlags(d, dir, p, at, s.memory()) }
-			(&managed{Supervisor: s, d: d, states: w.states, meter: w.meter, rules: w.rules, dir: dir, flags: flags}).run(ctx)
+			(&managed{
+				Supervisor: s, d: d, states: w.states, meter: w.meter, rules: w.rules, dir: dir, started: s.startedNote(d.ID), flags: flags,
+			}).run(ctx)
 		})
 		s.noteSettings(d)
 		s.lookAtRules(d.ID)

@@ -23,6 +23,9 @@ import (
 // patience is for a slow machine; no test takes it as long as the thing it waits for happens.
 const patience = 90 * time.Second
 
+// Tests that mostly wait, for seconds, are parallel. Each has a data directory and a Supervisor of its own; those that change this process
+// (its environment, whose parent it is) are not.
+
 const testID = "0b7c1b36-5f3a-4b52-9a53-2f6c8a6f1c11"
 
 func TestMain(m *testing.M) {
@@ -82,8 +85,6 @@ func engineFiles(dir string) files   { return programFiles(dir, gatehouse.Single
 func logPath(dir string) string      { return engineFiles(dir).log() }
 func pidPath(dir string) string      { return engineFiles(dir).pid() }
 func passwordPath(dir string) string { return engineFiles(dir).password() }
-
-var everyProgram = slices.Concat(gatehouse.SingleNode.Programs(), gatehouse.Cluster.Programs())
 
 type event struct {
 	State    gatehouse.State

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gatehouse/internal/gatehouse"
@@ -102,7 +103,7 @@ func TestDataInUseByAnotherProcessIsExplainedAndWaitedFor(t *testing.T) {
 	})
 	w.Apply(created(managedDeployment()))
 	w.awaitFailed(t, "another process uses the data", "flock.lock")
-	other.Process.Signal(os.Interrupt)
+	other.Process.Signal(syscall.SIGTERM) // SIGINT is ignored where a shell runs the tests in the background
 	other.Wait()
 	w.await(t, gatehouse.Running)
 }

@@ -69,6 +69,9 @@ func (k *keeper) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := k.requireData(); err != nil {
+		return err // its disk is gone since the programs ran before
+	}
 	p, err := k.start(ctx, path)
 	if err != nil {
 		return explain(string(k.program)+" cannot start", err.Error(), programFiles(k.dir, k.program), path)
@@ -134,6 +137,7 @@ func (k *keeper) watch(ctx context.Context, p *process) error {
 				continue
 			}
 			ready, every = true, probeRunning
+			k.noteStarted()
 			defer k.attend(ctx, p)()
 		}
 		switch {

@@ -56,42 +56,65 @@ func (f files) forgetPID() { os.Remove(f.pid()) }
 // endLeftover ends the programs that a killed Gatehouse may have left behind. The caller holds the folder's lock. It returns early,
 // with one still there, only when ctx is done or it cannot be killed.
 func endLeftover(ctx context.Context, dir string, log *slog.Logger) error {
+	wake(dir)
 	f := vmalertFiles(dir)
 	if err := f.endLeftover(ctx, "vmalert", f.passwordFlag(), vmalertSteps, log); err != nil {
 		return err
 	}
-	for _, t := range []gatehouse.DeploymentType{gatehouse.SingleNode, gatehouse.Cluster} {
-		for _, p := range slices.Backward(t.Programs()) { // the order in which they end
-			f := programFiles(dir, p)
-			if err := f.endLeftover(ctx, string(p), f.passwordFlag(), leftoverSteps, log); err != nil {
-				return err
-			}
+	for _, p := range slices.Backward(everyProgram) { // the order in which they end
+		f := programFiles(dir, p)
+		if err := f.endLeftover(ctx, string(p), f.passwordFlag(), leftoverSteps, log); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// endLeftover ends one program, which is recognised by the flag.
-func (f files) endLeftover(ctx context.Context, name, flag string, steps []leftoverStep, log *slog.Logger) error {
+// everyProgram may have been left behind: nobody knows any more of which type the deployment was.
+var everyProgram = slices.Concat(gatehouse.SingleNode.Programs(), gatehouse.Cluster.Programs())
+
+// wake lets the programs of a deployment go on that somebody has suspended, before the first of them is told to end: a vminsert that
+// ends waits a minute for a suspended vmstorage, and then drops the samples that it has accepted.
+func wake(dir string) {
+	for _, p := range everyProgram {
+		f := programFiles(dir, p)
+		if process, _ := f.running(f.passwordFlag()); process != nil {
+			process.Signal(syscall.SIGCONT)
+			process.Release()
+		}
+	}
+}
+
+// running gives the process that is noted, with its start time, or nil when it has ended. It is recognised by the flag.
+func (f files) running(flag string) (p *os.Process, start string) {
 	var pid int
-	var start string
 	note, err := os.ReadFile(f.pid())
 	if err != nil {
-		return nil
+		return nil, ""
 	}
 	if _, err := fmt.Sscanf(string(note), "%d %s", &pid, &start); err != nil || pid <= 1 {
-		return nil
+		return nil, ""
 	}
 	// The handle is taken first, so that what is examined is what will be signalled.
-	handle, err := os.FindProcess(pid)
-	if err != nil {
-		return nil
+	if p, err = os.FindProcess(pid); err != nil {
+		return nil, ""
 	}
-	defer handle.Release()
 	if startTime(pid) != start || !slices.Contains(commandLine(pid), flag) {
+		p.Release()
+		return nil, ""
+	}
+	return p, start
+}
+
+// endLeftover ends one program, which is recognised by the flag.
+func (f files) endLeftover(ctx context.Context, name, flag string, steps []leftoverStep, log *slog.Logger) error {
+	handle, start := f.running(flag)
+	if handle == nil {
 		f.forgetPID()
 		return nil
 	}
+	defer handle.Release()
+	pid := handle.Pid
 	log.Warn("ending the "+name+" that a killed Gatehouse has left behind", "process", pid)
 	for _, step := range steps {
 		handle.Signal(step.signal)

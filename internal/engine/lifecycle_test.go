@@ -33,6 +33,7 @@ func (w *watched) neighbour(t *testing.T) (untouched func()) {
 }
 
 func TestAnEngineThatKeepsCrashingSaysSoAndRecovers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "victoria-metrics")
 	// It stands for a VictoriaMetrics that crashes at every start, as on data of which a part is damaged.
@@ -64,6 +65,7 @@ func TestAnEngineThatKeepsCrashingSaysSoAndRecovers(t *testing.T) {
 }
 
 func TestAHungEngineTouchesNoOther(t *testing.T) {
+	t.Parallel()
 	w := supervise(t, programDir(t), t.TempDir())
 	untouched := w.neighbour(t)
 	w.Apply(created(managedDeployment()))

@@ -31,7 +31,9 @@ type managed struct {
 	meter  *meter
 	rules  *evaluation
 	dir    string
-	flags  func(gatehouse.Program, ports) ([]string, error)
+	// started is the note that there is data in dir; empty: it does not matter when that is lost.
+	started string
+	flags   func(gatehouse.Program, ports) ([]string, error)
 
 	board board
 	book  portBook
@@ -96,6 +98,9 @@ func (m *managed) claim(ctx context.Context) (unlock func(), err error) {
 	if err := m.takeBack(m.d.ID); err != nil {
 		return nil, cannot(err)
 	}
+	if err := m.requireData(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(m.dir, 0o700); err != nil {
 		return nil, cannot(err)
 	}
@@ -140,6 +145,7 @@ func (m *managed) keepAll(ctx context.Context) {
 		}
 	}
 	<-ctx.Done()
+	wake(m.dir)
 	stop()
 	for _, k := range slices.Backward(running) {
 		k.end(context.Cause(ctx))

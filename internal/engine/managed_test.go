@@ -97,6 +97,7 @@ func TestAKilledEngineStartsAgainWithItsData(t *testing.T) {
 }
 
 func TestAHungEngineIsReportedAndLeftAlone(t *testing.T) {
+	t.Parallel()
 	w := supervise(t, programDir(t), t.TempDir())
 	w.Apply(created(managedDeployment()))
 	e := w.await(t, gatehouse.Running)
@@ -115,6 +116,7 @@ func TestAHungEngineIsReportedAndLeftAlone(t *testing.T) {
 }
 
 func TestStopKillsAtItsDeadline(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	// It stands for an engine that hangs so that no signal but SIGKILL ends it.
 	if err := os.WriteFile(filepath.Join(dir, "victoria-metrics"), []byte("#!/bin/sh\n[ \"$1\" = -version ] && exit\ntrap '' TERM INT\nwhile :; do sleep 0.2; done\n"), 0o755); err != nil {
@@ -221,23 +223,6 @@ func TestAnEngineThatSystemdHasSignalledTooLosesNothing(t *testing.T) {
 	w = supervise(t, programDir(t), dataDir)
 	w.Apply(created(managedDeployment()))
 	awaitSample(t, w.await(t, gatehouse.Running).Endpoint, "last_second")
-}
-
-func TestALeftoverEngineIsEndedAtTheNextStartAndLosesNothing(t *testing.T) {
-	dataDir := t.TempDir()
-	parent, e := killedGatehouse(t, dataDir)
-	w := supervise(t, programDir(t), dataDir)
-	pid := w.enginePID(t)
-	write(t, e, "last_second")
-	syscall.Kill(pid, syscall.SIGSTOP) // so that it does not hear that its Gatehouse is gone
-	parent.Kill()
-
-	w.Apply(created(managedDeployment()))
-	running := w.await(t, gatehouse.Running)
-	if startTime(pid) != "" {
-		t.Error("the leftover engine lives on")
-	}
-	awaitSample(t, running.Endpoint, "last_second")
 }
 
 func TestASecondGatehouseDoesNotTouchTheEngineOfTheFirst(t *testing.T) {

@@ -30,6 +30,7 @@ func (w *watched) awaitFigures(t *testing.T, what string, ok func(gatehouse.Figu
 }
 
 func TestFiguresOfAManagedDeployment(t *testing.T) {
+	t.Parallel()
 	for _, tier := range []string{"", "few new"} { // with a limit of series, and without
 		t.Run("tier "+tier, func(t *testing.T) {
 			w, e := withTier(t, tier)
@@ -56,6 +57,7 @@ func TestThereAreNoFiguresOfAnUnknownDeployment(t *testing.T) {
 }
 
 func TestFiguresOfAConnectedClusterAreThoseThatItsProgramsTell(t *testing.T) {
+	t.Parallel()
 	program := func(metrics string) string {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if _, password, _ := r.BasicAuth(); password != "theirs" {

@@ -57,6 +57,7 @@ func exported(t *testing.T, url, username, password, series string) string {
 }
 
 func TestRulesOfAConnectedDeploymentAreEvaluated(t *testing.T) {
+	t.Parallel()
 	const user, password = "gate", "upstream-secret-5"
 	notifier, names := notified(t)
 	at := "http://" + elsewhereVM(t, "-http.pathPrefix=/vm/a", "-httpAuth.username="+user, "-httpAuth.password="+password) + "/vm/a"
@@ -109,6 +110,7 @@ func TestRulesOfAConnectedDeploymentAreEvaluated(t *testing.T) {
 }
 
 func TestRulesOfAConnectedClusterHaveTheTenantZero(t *testing.T) {
+	t.Parallel()
 	at := elsewhereVM(t, "-http.pathPrefix=/insert/0/prometheus")
 	from := elsewhereVM(t, "-http.pathPrefix=/select/0/prometheus")
 	front := func(addr string) string { // which answers /health as the parts of a cluster do
@@ -140,6 +142,7 @@ func TestRulesOfAConnectedClusterHaveTheTenantZero(t *testing.T) {
 }
 
 func TestRulesGoOnWhenAConnectedDeploymentIsBack(t *testing.T) {
+	t.Parallel()
 	vm := &url.URL{Scheme: "http", Host: elsewhereVM(t)}
 	var away atomic.Bool
 	proxy := httputil.NewSingleHostReverseProxy(vm)
@@ -171,6 +174,7 @@ func TestRulesGoOnWhenAConnectedDeploymentIsBack(t *testing.T) {
 }
 
 func TestAKilledVmalertOfAConnectedDeploymentStartsAgain(t *testing.T) {
+	t.Parallel()
 	r := superviseRelayed(t, programDir(t), connectedTo("http://"+elsewhereVM(t)), gatehouse.RuleSet{Files: []gatehouse.RuleFile{rulesOf("b", "alerts", alerting)}})
 	r.awaitRules(t, "the alert is firing", firing)
 	pid := r.vmalertPID(t)
@@ -183,32 +187,6 @@ func TestAKilledVmalertOfAConnectedDeploymentStartsAgain(t *testing.T) {
 		})
 	})
 	r.awaitRules(t, "another vmalert evaluates", func(e gatehouse.Evaluation) bool { return firing(e) && r.vmalertPID(t) != pid })
-}
-
-func TestAVmalertThatAKilledGatehouseHasLeftBehindIsEnded(t *testing.T) {
-	for name, files := range map[string][]gatehouse.RuleFile{"with rules": {rulesOf("a", "records", recording)}, "without rules by now": nil} {
-		t.Run(name, func(t *testing.T) {
-			vm, _ := elsewhere(t)
-			t.Setenv("ENGINE_TEST_CONNECTED", vm)
-			w := supervise(t, programDir(t), t.TempDir())
-			r := &ruled{watched: w, deployment: connectedTo(vm), dir: w.connectedFolder(testID), set: gatehouse.RuleSet{Files: files}}
-			r.relay.data = func(string) http.Handler { return http.NotFoundHandler() }
-			killed, _ := killedGatehouse(t, w.dataDir)
-			pid := r.vmalertPID(t)
-			syscall.Kill(pid, syscall.SIGSTOP) // so that it does not hear that its Gatehouse is gone
-			killed.Kill()
-			eventually(t, "the killed Gatehouse has let go of the folder", func() bool {
-				unlock, err := lockFolder(r.dir)
-				if err == nil {
-					unlock()
-				}
-				return err == nil
-			})
-			r.begin()
-			awaitGone(t, pid)
-			r.awaitRules(t, "the rules are evaluated, if there are any", func(e gatehouse.Evaluation) bool { return running(e) == (files != nil) })
-		})
-	}
 }
 
 func TestOfADeletedConnectedDeploymentNothingIsLeft(t *testing.T) {

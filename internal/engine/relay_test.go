@@ -152,6 +152,7 @@ func TestTheRelayListensOnLoopbackOnlyAndOnlyWhenNeeded(t *testing.T) {
 }
 
 func TestAStrangerCannotHoldAConnectionOfTheRelay(t *testing.T) {
+	t.Parallel()
 	r := openRelay(t)
 	for name, request := range map[string]string{
 		"a body that does not come":              "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",

@@ -47,6 +47,7 @@ func TestTheSystemIsShutToOthersAndIsNoDeployment(t *testing.T) {
 }
 
 func TestTheSystemSaysWhyItDoesNotRun(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "system"), nil, 0o600); err != nil { // in the way of its folder
 		t.Fatal(err)
@@ -77,4 +78,20 @@ func TestTheSystemSaysWhyItDoesNotRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "it is used again", func() bool { _, err := y.Endpoint(); return err == nil })
+}
+
+func TestTheSystemBeginsAnewOnceItsFolderIsDeleted(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		y, err := NewSystem(Config{Dir: programDir(t), DataDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		y.Start()
+		eventually(t, "it answers", func() bool { _, err := y.Endpoint(); return err == nil })
+		y.Stop(t.Context())
+		if err := os.RemoveAll(filepath.Join(dir, "system")); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

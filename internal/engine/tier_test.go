@@ -98,6 +98,7 @@ func awaitMetric(t *testing.T, e *Endpoint, series string, least float64) {
 }
 
 func TestSeriesBeyondATiersLimitAreDropped(t *testing.T) {
+	t.Parallel()
 	for tier, reason := range map[string]string{"few active": "hourly_limit_exceeded", "few new": "daily_limit_exceeded"} {
 		t.Run(tier, func(t *testing.T) {
 			_, e := withTier(t, tier)
@@ -130,6 +131,7 @@ func TestAQueryBeyondTheTiersSeriesIsRefused(t *testing.T) {
 }
 
 func TestWritesBeyondTheTiersRateWait(t *testing.T) {
+	t.Parallel()
 	_, e := withTier(t, "slow")
 	for range 4 { // 1000 samples a second: the first pass at once, the others one second after another
 		importSeries(t, e, 1500)

@@ -138,5 +138,8 @@ func (s *Supervisor) FreeTrash(id string) error {
 	if err != nil {
 		return fmt.Errorf("free the data of a deleted deployment: %w", err)
 	}
+	if namesFolder(id) {
+		os.Remove(s.startedNote(id))
+	}
 	return nil
 }

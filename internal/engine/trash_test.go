@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"gatehouse/internal/gatehouse"
@@ -43,6 +42,7 @@ func TestADeletedDeploymentsDataGoesToTheTrash(t *testing.T) {
 }
 
 func TestARestoredDeploymentHasItsDataBack(t *testing.T) {
+	t.Parallel()
 	w := supervise(t, programDir(t), t.TempDir())
 	var e *Endpoint
 	serves := func() {
@@ -139,26 +139,6 @@ func TestAStoppedDeploymentSaysWhoStoppedItAndStartsAgain(t *testing.T) {
 	d.StoppedBy = ""
 	w.Apply(created(d))
 	awaitSample(t, w.await(t, gatehouse.Running).Endpoint, "last_second")
-}
-
-func TestAnEngineLeftBehindIsEndedWhenItsDeploymentIsStopped(t *testing.T) {
-	dataDir := t.TempDir()
-	parent, _ := killedGatehouse(t, dataDir)
-	w := supervise(t, programDir(t), dataDir)
-	pid := w.enginePID(t)
-	syscall.Kill(pid, syscall.SIGSTOP) // so that it does not hear that its Gatehouse is gone
-	parent.Kill()
-	d := managedDeployment()
-	d.StoppedBy = "ops@example.com"
-	eventually(t, "the killed Gatehouse has let go of the folder", func() bool {
-		unlock, err := lockFolder(w.folder(testID))
-		if err == nil {
-			unlock()
-		}
-		return err == nil
-	})
-	w.Apply(created(d))
-	awaitGone(t, pid)
 }
 
 func TestOfAnUnknownDeploymentTheFolderGoesToTheTrashToo(t *testing.T) {

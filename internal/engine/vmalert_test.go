@@ -137,6 +137,7 @@ func notified(t *testing.T) (url string, names func() []string) {
 }
 
 func TestRulesAreEvaluatedAndTheirAlertsSent(t *testing.T) {
+	t.Parallel()
 	notifier, names := notified(t)
 	r := superviseRules(t, programDir(t), gatehouse.RuleSet{})
 	engine := r.await(t, gatehouse.Running).Endpoint
@@ -212,6 +213,7 @@ func TestARuleThatFailsSaysWhy(t *testing.T) {
 }
 
 func TestAKilledVmalertStartsAgain(t *testing.T) {
+	t.Parallel()
 	r := superviseRules(t, programDir(t), gatehouse.RuleSet{Files: []gatehouse.RuleFile{rulesOf("b", "alerts", alerting)}})
 	r.awaitRules(t, "the alert is firing", firing)
 	engine, pid := r.enginePID(t), r.vmalertPID(t)
