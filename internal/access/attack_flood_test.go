@@ -118,6 +118,22 @@ func TestNobodyHoldsAConnectionByNotReading(t *testing.T) {
 	senders.Wait()
 }
 
+// TestNobodyHoldsAConnectionByNotReadingAHeader has a backend that sends nothing after a long header, which ReverseProxy flushes by
+// itself since the length of the answer is not known.
+func TestNobodyHoldsAConnectionByNotReadingAHeader(t *testing.T) {
+	e := newTarget(t, Options{StallTimeout: 300 * time.Millisecond})
+	e.single("quiet", backendServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 200<<10))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}).URL)
+	conn := e.dial()
+	_ = conn.Conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+	_, _ = io.WriteString(conn, "GET /api/v1/query HTTP/1.1\r\n"+bearing(e.token("quiet", gatehouse.Read, nil))+"\r\n")
+	eventually(t, "it is connected no more", func() bool { return e.closed.Load() == 1 })
+	e.waitRunning(0)
+}
+
 // TestFloodsOfConnectionsHurtNobodyElse keeps hundreds of slow connections open while another token works, and counts afterwards
 // what is left of them.
 func TestFloodsOfConnectionsHurtNobodyElse(t *testing.T) {

@@ -31,8 +31,9 @@ type body struct {
 	client io.Reader
 	conn   *http.ResponseController
 	stall  time.Duration // how long the client may send nothing
-	taken  atomic.Int64  // bytes that came from the client
-	copy   *bodyCopy     // nil for most; set before the first attempt
+	http2  bool
+	taken  atomic.Int64 // bytes that came from the client
+	copy   *bodyCopy    // nil for most; set before the first attempt
 
 	mu      sync.Mutex
 	buffer  *[headSize]byte // from headPool; nil for a small body
@@ -154,6 +155,8 @@ func (a *attempt) Read(p []byte) (int, error) {
 	}
 	if err != nil {
 		err = a.body.ended(a, err)
+	} else if a.body.http2 {
+		a.body.relax(a)
 	}
 	return n, err
 }
@@ -185,6 +188,16 @@ func (b *body) copyPiece(a *attempt, p []byte) {
 	defer b.mu.Unlock()
 	if b.current == a {
 		b.copy.add(p)
+	}
+}
+
+// relax takes the deadline off while the backend is waited for. In HTTP/1 it only counts while something is read; in HTTP/2 it ends the
+// body when it passes.
+func (b *body) relax(a *attempt) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.current == a && b.failed == nil {
+		_ = b.setDeadline(time.Time{})
 	}
 }
 

@@ -13,6 +13,7 @@ type exchange struct {
 	conn   *http.ResponseController
 	cancel context.CancelCauseFunc
 	stall  time.Duration
+	http2  bool
 
 	admission
 	pool       *pool
@@ -43,9 +44,10 @@ func newExchange(w http.ResponseWriter, r *http.Request, a admission, pool *pool
 		ResponseWriter: w,
 		conn:           conn,
 		stall:          h.stall,
+		http2:          r.ProtoMajor >= 2,
 		admission:      a,
 		pool:           pool,
-		body:           body{ctx: r.Context(), client: r.Body, conn: conn, stall: h.stall},
+		body:           body{ctx: r.Context(), client: r.Body, conn: conn, stall: h.stall, http2: r.ProtoMajor >= 2},
 		forward:        forwardingOf(r, h.trusted),
 		query:          r.URL.RawQuery,
 		forceQuery:     r.URL.ForceQuery,
@@ -75,6 +77,7 @@ func (x *exchange) WriteHeader(status int) {
 // hold its slot forever.
 func (x *exchange) Write(p []byte) (int, error) {
 	x.pace()
+	defer x.relax()
 	n, err := x.ResponseWriter.Write(p)
 	x.written += int64(n)
 	if x.copy != nil && x.copy.read {
@@ -86,11 +89,27 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// FlushError is for http.ResponseController. ReverseProxy flushes an answer of unknown length, beginning with its header, before there is
+// anything to write.
+func (x *exchange) FlushError() error {
+	x.pace()
+	defer x.relax()
+	return x.conn.Flush()
+}
+
 // pace gives the client the stall timeout to take what is written next. Small answers need it, too: who sends request after request
 // and reads no answer has filled the kernel's buffers.
 func (x *exchange) pace() {
 	x.paced = time.Now()
 	_ = x.conn.SetWriteDeadline(x.paced.Add(x.stall))
+}
+
+// relax takes the deadline off while the backend is waited for. In HTTP/1 it only counts when something is written; in HTTP/2 it ends
+// the stream when it passes.
+func (x *exchange) relax() {
+	if x.http2 {
+		_ = x.conn.SetWriteDeadline(time.Time{})
+	}
 }
 
 // cut ends the exchange from another goroutine. One whose answer has begun is broken off, so that the client does not take a part
@@ -119,7 +138,7 @@ func (x *exchange) moveTo(b *backend) {
 func (x *exchange) end() {
 	x.moveTo(nil)
 	x.body.release()
-	if x.wasCut || time.Since(x.paced) > x.stall/2 {
+	if x.http2 || x.wasCut || time.Since(x.paced) > x.stall/2 {
 		x.pace() // net/http writes what is left, and then takes the deadline off
 	}
 }

@@ -23,6 +23,8 @@ const (
 	mostQueued = 256
 	// restShare is how much longer the worker rests than it works, so that it takes a fiftieth of a CPU at most.
 	restShare = 49
+	// leastRest bounds how many bodies are copied in a second, since copies cost the requests something, too.
+	leastRest = 5 * time.Millisecond
 	// fading is the weight of what was seen before in a token's samples per byte, with each body that is counted.
 	fading = 0.9
 )
@@ -162,7 +164,7 @@ func (t *tally) work() {
 		case c := <-t.queue:
 			began := time.Now()
 			t.evaluate(c)
-			time.Sleep(restShare * time.Since(began))
+			time.Sleep(max(restShare*time.Since(began), leastRest))
 		default:
 			t.working.Store(false)
 			if len(t.queue) == 0 || !t.working.CompareAndSwap(false, true) {
