@@ -31,10 +31,8 @@ func (f SettingsForm) hasFlags() bool {
 // SettingsFormOf fills the form.
 func SettingsFormOf(s gatehouse.Settings) SettingsForm {
 	f := SettingsForm{Name: s.Name, Tier: s.Tier, MaintenanceWindow: s.MaintenanceWindow, Flags: map[gatehouse.Program]string{}}
-	for _, t := range gatehouse.DeploymentTypes {
-		for _, p := range t.Programs() {
-			f.Flags[p] = strings.Join(s.Flags.Of(p), "\n")
-		}
+	for _, p := range gatehouse.Programs {
+		f.Flags[p] = strings.Join(s.Flags.Of(p), "\n")
 	}
 	if s.Retention == (gatehouse.Retention{}) {
 		s.Retention = gatehouse.DefaultRetention
@@ -160,14 +158,6 @@ func flagsLabel(f gatehouse.Flags) string {
 		return "none"
 	}
 	return strings.Join(all, " ")
-}
-
-// flagsLabelOf names the input for a program's flags.
-func flagsLabelOf(p gatehouse.Program) string {
-	if p == gatehouse.SingleProgram {
-		return "Flags"
-	}
-	return "Flags of " + string(p)
 }
 
 // flagsPlaceholder is a flag that the program knows.

@@ -249,6 +249,9 @@ func DeleteRuleFileURL(id, name string) string { return RuleFileURL(id, name) + 
 // NotifierURL sets the notifier, by POST.
 func NotifierURL(id string) string { return RulesURL(id) + "/notifier" }
 
+// NotifierSavedURL is RulesURL after the notifier was changed.
+func NotifierSavedURL(id string) string { return RulesURL(id) + "?saved=1" }
+
 // LogsURL is a deployment's Logs.
 func LogsURL(id string) string { return DeploymentURL(id) + "/logs" }
 

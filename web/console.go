@@ -29,7 +29,7 @@ type Config struct {
 	Activity func(tokenID string) gatehouse.TokenActivity
 	// Figures tells what the VictoriaMetrics of a deployment says of itself. Nil: nobody knows.
 	Figures func(deploymentID string) (gatehouse.Figures, error)
-	// RulesProblem says what keeps the rules of a deployment from being evaluated, or is "". Nil: nothing is ever said.
+	// RulesProblem says what keeps the rules of a deployment from being evaluated, or their alerts from the notifier, or is "". Nil: nothing is ever said.
 	RulesProblem func(deploymentID string) string
 	// Charts gives what Monitoring shows. Nil: nothing is kept.
 	Charts func(ctx context.Context, scope gatehouse.ChartScope, period gatehouse.Period) (gatehouse.Charts, error)

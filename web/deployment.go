@@ -82,7 +82,7 @@ func (c *console) figures(deploymentID string) gatehouse.Figures {
 	return f
 }
 
-// addTokens shows which token was used last or, as long as none was, one to try: the oldest, which came with the deployment.
+// addTokens shows which token was used last or, as long as none was, one to send with: the oldest, which came with the deployment.
 func (c *console) addTokens(r *http.Request, actor gatehouse.Actor, page *views.OverviewPage) error {
 	last, total, err := c.Control.Tokens(r.Context(), actor, gatehouse.TokenQuery{
 		DeploymentID: page.Deployment.ID, Sort: gatehouse.SortByLastUsed, Descending: true, Limit: 1,
@@ -97,7 +97,7 @@ func (c *console) addTokens(r *http.Request, actor gatehouse.Actor, page *views.
 		return err
 	}
 	oldest, _, err := c.Control.Tokens(r.Context(), actor, gatehouse.TokenQuery{DeploymentID: page.Deployment.ID, Sort: gatehouse.SortByCreated, Limit: 1})
-	if len(oldest) > 0 {
+	if len(oldest) > 0 && oldest[0].Access.CanWrite() && !oldest[0].Broken {
 		page.Default = &oldest[0]
 	}
 	return err

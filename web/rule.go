@@ -46,7 +46,7 @@ func (c *console) rulesPage(w http.ResponseWriter, r *http.Request, actor gateho
 	if err != nil {
 		return err
 	}
-	page.Notifier = page.Deployment.NotifierURL
+	page.Notifier, page.Saved = page.Deployment.NotifierURL, r.FormValue("saved") != ""
 	return c.show(w, r, http.StatusOK, page)
 }
 
@@ -67,7 +67,7 @@ func (c *console) rules(r *http.Request, actor gatehouse.Actor) (views.RulesPage
 	return page, err
 }
 
-// rulesProblem is what keeps rules from being evaluated, for those who may see them.
+// rulesProblem is what keeps rules from being evaluated or alerts from the notifier, for those who may see it.
 func (c *console) rulesProblem(actor gatehouse.Actor, deploymentID string) string {
 	if c.RulesProblem == nil || !actor.CanOn(gatehouse.ViewRules, deploymentID) {
 		return ""
@@ -84,7 +84,7 @@ func (c *console) setNotifier(w http.ResponseWriter, r *http.Request, actor gate
 	err = c.Control.SetNotifier(r.Context(), actor, page.Deployment.ID, page.Notifier)
 	switch {
 	case err == nil:
-		return redirect(w, r, views.RulesURL(page.Deployment.ID))
+		return redirect(w, r, views.NotifierSavedURL(page.Deployment.ID))
 	case isFormError(err):
 		page.Error = views.FormErrorOf(err)
 		return c.show(w, r, statusOf(err), page)

@@ -122,10 +122,8 @@ func settingsForm(r *http.Request) views.SettingsForm {
 
 func flagsForm(value func(string) string) map[gatehouse.Program]string {
 	flags := map[gatehouse.Program]string{}
-	for _, t := range gatehouse.DeploymentTypes {
-		for _, p := range t.Programs() {
-			flags[p] = value(p.FlagsField())
-		}
+	for _, p := range gatehouse.Programs {
+		flags[p] = value(p.FlagsField())
 	}
 	return flags
 }

@@ -81,12 +81,9 @@ func deploymentRows(d gatehouse.Deployment) [][]string {
 			{"Tier", tierText(d)}, {"Retention", d.Retention.Label()}, {"Storage", storage},
 			{"Deduplication", cmp.Or(d.Deduplication.String(), "none")}, {"Maintenance window", cmp.Or(d.MaintenanceWindow, anyWindow)},
 		}...)
-		for _, one := range []struct {
-			label string
-			flags []string
-		}{{"Flags", d.Flags.Single}, {"Flags of vminsert", d.Flags.Insert}, {"Flags of vmselect", d.Flags.Select}, {"Flags of vmstorage", d.Flags.Storage}} {
-			if len(one.flags) > 0 {
-				rows = append(rows, []string{one.label, strings.Join(one.flags, " ")})
+		for _, p := range d.Type.Programs() {
+			if flags := d.Flags.Of(p); len(flags) > 0 {
+				rows = append(rows, []string{p.FlagsLabel(), strings.Join(flags, " ")})
 			}
 		}
 	}

@@ -60,7 +60,8 @@ type doctor struct {
 	command  *doctorCommand
 	commands *commands
 	findings []finding
-	live     bool // a server runs
+	live     bool            // a server runs
+	rulesUp  map[string]bool // of the deployments with rules, by ID, as a server that runs says
 }
 
 func (d *doctor) say(check string, v verdict, format string, args ...any) {
@@ -133,6 +134,7 @@ func (d *doctor) examine(ctx context.Context) {
 	d.checkAudit(ctx, store, sealer)
 	for _, one := range deployments {
 		d.checkDeployment(ctx, sealer, one)
+		d.checkRules(one)
 	}
 }
 
@@ -242,7 +244,7 @@ func (d *doctor) checkServer(ctx context.Context) {
 		d.say("server", failed, "it is not ready (%s); look at its log", resp.Status)
 	default:
 		d.say("server", fine, "it is ready")
-		d.checkHistory(ctx, client)
+		d.checkMetrics(ctx, client)
 	}
 }
 

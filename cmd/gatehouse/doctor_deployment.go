@@ -62,6 +62,23 @@ func (d *doctor) checkDeployment(ctx context.Context, sealer *secret.Sealer, one
 	}
 }
 
+// checkRules says nothing of deployments without rules.
+func (d *doctor) checkRules(one gatehouse.Deployment) {
+	up, known := d.rulesUp[one.ID]
+	check := "rules of " + printable(one.Name)
+	switch {
+	case !known:
+	case up && one.NotifierURL == "":
+		d.say(check, fine, "they are evaluated; no notifier gets their alerts")
+	case up:
+		d.say(check, fine, "they are evaluated, and no alert is kept from the notifier")
+	case one.NotifierURL == "":
+		d.say(check, failed, "they are not evaluated; the tab Rules of the deployment says why and what to do")
+	default:
+		d.say(check, failed, "they are not evaluated, or their alerts do not reach the notifier %s; the tab Rules of the deployment says which, and what to do", one.NotifierURL)
+	}
+}
+
 func (d *doctor) checkBackend(ctx context.Context, client *http.Client, check, base, path string, up gatehouse.Upstream) {
 	resp, err := get(ctx, client, base+"/health", up)
 	switch {

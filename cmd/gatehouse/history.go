@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -33,8 +34,12 @@ func (s *server) limitPerToken(ctx context.Context, deploymentID string) int {
 	return cmp.Or(d.MaxConcurrentRequests, gatehouse.DefaultMaxConcurrentRequests)
 }
 
-// checkHistory asks the server whether it keeps its metrics, without which Monitoring has gaps.
-func (d *doctor) checkHistory(ctx context.Context, client *http.Client) {
+// ruleMetric is the line that says how the rules of a deployment are doing; its name, before the ID, may hold everything.
+var ruleMetric = regexp.MustCompile(`^gatehouse_deployment_rules_up\{.*,deployment_id="([^"]*)"\} ([01])$`)
+
+// checkMetrics reads from the server's metrics what only the server knows: how rules are doing, and whether it keeps its metrics, without
+// which Monitoring has gaps.
+func (d *doctor) checkMetrics(ctx context.Context, client *http.Client) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.command.OpsListen+"/metrics", nil)
 	if err != nil {
 		return // checkServer has asked there
@@ -46,11 +51,19 @@ func (d *doctor) checkHistory(ctx context.Context, client *http.Client) {
 	}
 	defer resp.Body.Close()
 	kept := ""
+	d.rulesUp = map[string]bool{}
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
 		if value, found := strings.CutPrefix(lines.Text(), "gatehouse_history_up "); found {
 			kept = value
+		} else if m := ruleMetric.FindStringSubmatch(lines.Text()); m != nil {
+			d.rulesUp[m[1]] = m[2] == "1"
 		}
 	}
+	d.sayHistory(kept)
+}
+
+// sayHistory takes the value of gatehouse_history_up.
+func (d *doctor) sayHistory(kept string) {
 	switch kept {
 	case "1":
 		d.say("history", fine, "what Monitoring shows is kept")

@@ -27,7 +27,7 @@ func (f openIDFlags) provider(consoleURL string) (*openid.Provider, error) {
 	if f.Issuer == "" {
 		return nil, nil
 	}
-	if err := gatehouse.CheckURL("openid_issuer", "the URL of the OpenID provider", f.Issuer); err != nil {
+	if err := gatehouse.CheckURL("openid_issuer", "the URL of the OpenID provider", f.Issuer, "https://sso.example.com/realms/ops"); err != nil {
 		return nil, err
 	}
 	if f.ClientID == "" {

@@ -133,11 +133,11 @@ func (s *server) makeServers(k *serveCommand) error {
 	endpoint.Protocols.SetHTTP2(accessTLS != nil)
 	s.access = newService(endpoint, s.listeners.access, accessTLS)
 
-	endpointURL, err := publicURL("access_endpoint_url", "the URL of the access endpoint", k.AccessEndpointURL, s.access.url)
+	endpointURL, err := publicURL("access_endpoint_url", "the URL of the access endpoint", k.AccessEndpointURL, s.access.url, "https://metrics.example.com")
 	if err != nil {
 		return err
 	}
-	consoleURL, err := publicURL("console_url", "the URL of the console", k.ConsoleURL, localURL(s.listeners.console, consoleTLS != nil))
+	consoleURL, err := publicURL("console_url", "the URL of the console", k.ConsoleURL, localURL(s.listeners.console, consoleTLS != nil), "https://gatehouse.example.com")
 	if err != nil {
 		return err
 	}
@@ -177,11 +177,11 @@ func (s *server) versions() func(gatehouse.DeploymentType) string {
 }
 
 // publicURL is a URL as others see it: the one that is given, or else the one of this machine.
-func publicURL(field, what, given, local string) (string, error) {
+func publicURL(field, what, given, local, example string) (string, error) {
 	if given = strings.TrimRight(given, "/"); given == "" {
 		return local, nil
 	}
-	return given, gatehouse.CheckURL(field, what, given)
+	return given, gatehouse.CheckURL(field, what, given, example)
 }
 
 // apply passes a stored change on to all who must know.

@@ -103,20 +103,32 @@ func decodeJSON(body []byte, in any) error {
 	return requireFields(in)
 }
 
-// requireFields refuses an object without a field that its documentation calls required. None of those may be empty or 0, but what a pointer leads to.
+// requireFields refuses an object without the fields that its documentation calls required. None of those may be empty or 0, but what a pointer leads to.
 func requireFields(in any) error {
 	v := reflect.ValueOf(in).Elem()
-	for _, f := range openapi.Fields(v.Type(), "json") {
-		if !f.Required() || !v.FieldByIndex(f.Index).IsZero() {
-			continue
-		}
+	missing := slices.DeleteFunc(openapi.Fields(v.Type(), "json"), func(f openapi.Field) bool {
+		return !f.Required() || !v.FieldByIndex(f.Index).IsZero()
+	})
+	switch len(missing) {
+	case 0:
+		return nil
+	case 1:
+		f := missing[0]
 		hint := "send it, with a value"
 		if enum := f.Enum(); enum != nil {
 			hint = "send one of " + strings.Join(enum, ", ")
 		}
 		return gatehouse.InvalidField(f.Name, "the field %q is missing or empty; %s", f.Name, hint)
 	}
-	return nil
+	var names []string
+	for _, f := range missing {
+		name := strconv.Quote(f.Name)
+		if enum := f.Enum(); enum != nil {
+			name += " (one of " + strings.Join(enum, ", ") + ")"
+		}
+		names = append(names, name)
+	}
+	return gatehouse.InvalidField(missing[0].Name, "the fields %s are missing or empty; send them, with values", strings.Join(names, ", "))
 }
 
 func invalidBody(format string, args ...any) error {

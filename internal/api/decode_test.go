@@ -26,7 +26,7 @@ func TestDecodeJSON(t *testing.T) {
 	f(`{"name":"x","tier":9,"retention":null,"flags":null}`, "")
 	f(`{"name":"x","tier":9,"flags":{"single_flags":null,"select_flags":[],"storage_flags":["-a"]}}`, "")
 
-	f(`{}`, `the field "name" is missing`)
+	f(`{}`, `the fields "name", "tier" are missing or empty; send them, with values`)
 	f(`{"name":"","tier":9}`, `the field "name" is missing`)
 	f(`{"name":"x"}`, `the field "tier" is missing`)
 	f(`{"name":"x","tier":null}`, `the field "tier" is missing`)

@@ -77,7 +77,7 @@ func (s *Supervisor) Evaluation(ctx context.Context, deploymentID string) (gateh
 	return state, nil
 }
 
-// RulesProblem says what keeps the rules of a deployment from being evaluated, or is "".
+// RulesProblem says what keeps the rules of a deployment from being evaluated, or their alerts from the notifier, or is "".
 func (s *Supervisor) RulesProblem(deploymentID string) string {
 	s.mu.Lock()
 	w := s.workers[deploymentID]
@@ -85,10 +85,8 @@ func (s *Supervisor) RulesProblem(deploymentID string) string {
 	if w == nil {
 		return ""
 	}
-	if state, _ := w.rules.now(); state.Status == gatehouse.Failed {
-		return state.Detail
-	}
-	return ""
+	state, _ := w.rules.now()
+	return state.Detail
 }
 
 // clientOf makes a client with the credential of a program that Gatehouse runs.

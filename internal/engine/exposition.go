@@ -30,6 +30,7 @@ type exposed struct {
 	id, name string
 	states   *reporter
 	meter    *meter
+	rules    *evaluation
 }
 
 func (s *Supervisor) exposed() []exposed {
@@ -38,7 +39,7 @@ func (s *Supervisor) exposed() []exposed {
 	var all []exposed
 	for id, w := range s.workers {
 		if w.spec != specGone && w.name != "" {
-			all = append(all, exposed{id, w.name, w.states, w.meter})
+			all = append(all, exposed{id, w.name, w.states, w.meter, w.rules})
 		}
 	}
 	slices.SortFunc(all, func(a, b exposed) int { return cmp.Compare(a.id, b.id) })
@@ -57,6 +58,12 @@ func (d exposed) write(w io.Writer) {
 		show("up", gatehouse.Figure{Value: 1, Known: true})
 	case gatehouse.Failed, gatehouse.Provisioning:
 		show("up", gatehouse.Figure{Known: true})
+	}
+	switch state, _ := d.rules.now(); {
+	case state.Detail != "":
+		show("rules_up", gatehouse.Figure{Known: true})
+	case state.Status == gatehouse.Running:
+		show("rules_up", gatehouse.Figure{Value: 1, Known: true})
 	}
 	ingested, read := d.meter.counters()
 	show("samples_ingested_total", ingested)

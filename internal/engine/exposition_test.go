@@ -33,6 +33,7 @@ func (w *watched) awaitMetric(t *testing.T, name, want string) {
 }
 
 func TestMetricsOfADeploymentGoOnWhereTheyWereAfterARestart(t *testing.T) {
+	t.Parallel()
 	d := managedDeployment()
 	d.Name = "with \"quotes\"\nand {braces} \\"
 	w, e := with(t, d)

@@ -180,15 +180,17 @@ func (n NewDeployment) check() error {
 	return checkConcurrentRequests(n.MaxConcurrentRequests)
 }
 
+const exampleBackend = "http://10.0.0.5:8428"
+
 func checkURLs(field, what string, urls []string) error {
 	if len(urls) == 0 {
-		return InvalidField(field, "%s is missing; write it like http://10.0.0.5:8428", what)
+		return InvalidField(field, "%s is missing; write it like %s", what, exampleBackend)
 	}
 	if len(urls) > MostURLs {
 		return InvalidField(field, "there are %d URLs; give at most %d", len(urls), MostURLs)
 	}
 	for _, u := range urls {
-		if err := CheckURL(field, what, u); err != nil {
+		if err := CheckURL(field, what, u, exampleBackend); err != nil {
 			return err
 		}
 	}
@@ -200,12 +202,12 @@ func ParseNotifier(text string) (url string, err error) {
 	if url = strings.TrimRight(strings.TrimSpace(text), "/"); url == "" {
 		return "", nil
 	}
-	return url, CheckURL("notifier_url", "the URL of the notifier", url)
+	return url, CheckURL("notifier_url", "the URL of the notifier", url, "http://alertmanager:9093")
 }
 
-// CheckURL takes http and https URLs with an optional path. Credentials inside a URL are refused: URLs are shown on screen, in
+// CheckURL takes http and https URLs with an optional path; example is one for the message. Credentials inside a URL are refused: URLs are shown on screen, in
 // lists and in the log.
-func CheckURL(field, what, raw string) error {
+func CheckURL(field, what, raw, example string) error {
 	if len(raw) > 2000 {
 		return InvalidField(field, "%s is longer than 2000 characters; shorten it", what)
 	}
@@ -213,7 +215,7 @@ func CheckURL(field, what, raw string) error {
 	switch {
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
 		// The input is not repeated: it may hold a password.
-		return InvalidField(field, "%s is not a full http or https URL; write it like http://10.0.0.5:8428", what)
+		return InvalidField(field, "%s is not a full http or https URL; write it like %s", what, example)
 	case u.User != nil:
 		return InvalidField(field, "%s holds a user name or password, which every page and log would show; remove them", what)
 	case linkLocal(u.Hostname()):

@@ -11,7 +11,7 @@ type RuleSet struct {
 // Evaluation is how the rules of a deployment are doing. The zero value means that nothing is evaluated.
 type Evaluation struct {
 	Status  Status // Provisioning, Running or Failed
-	Detail  string // one sentence with the remedy, for Failed
+	Detail  string // one sentence with the remedy, for Failed, and for Running when alerts do not reach the notifier
 	Version string // of vmalert; empty when not known
 	Groups  []RuleGroup
 }

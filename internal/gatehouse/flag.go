@@ -35,7 +35,6 @@ var (
 	selects  = []Program{SingleProgram, SelectProgram}
 	stores   = []Program{SingleProgram, StorageProgram}
 	searches = []Program{SingleProgram, SelectProgram, StorageProgram}
-	everyone = []Program{SingleProgram, InsertProgram, SelectProgram, StorageProgram}
 )
 
 const (
@@ -70,7 +69,7 @@ var EngineFlags = []EngineFlag{
 	{"search.disableCache", selects, SwitchFlag, 0, 1, "Do not keep answers for later queries; useful while old samples are written."},
 	{"search.cacheTimestampOffset", selects, DurationFlag, 0, 24 * hour, "How new samples must be so that a kept answer is not used for them."},
 	{"search.logSlowQueryDuration", selects, DurationFlag, 0, hour, "Queries that take longer are logged; 0 logs none."},
-	{"denyQueryTracing", everyone, SwitchFlag, 0, 1, "Refuse to trace queries."},
+	{"denyQueryTracing", Programs, SwitchFlag, 0, 1, "Refuse to trace queries."},
 	{"maxLabelsPerTimeseries", inserts, CountFlag, 1, 1000, "The labels that a series may have; series with more are dropped."},
 	{"maxLabelNameLen", inserts, CountFlag, 1, 65535, "The longest name of a label; series with longer ones are dropped."},
 	{"maxLabelValueLen", inserts, CountFlag, 1, 65535, "The longest value of a label; series with longer ones are dropped."},

@@ -70,7 +70,7 @@ func TestEachProgramOfAClusterTakesItsOwnFlags(t *testing.T) {
 		if len(f.ClusterPrograms()) == 0 || !slices.Contains(f.Programs, SingleProgram) {
 			t.Errorf("-%s is not for %v", f.Name, f.Programs)
 		}
-		for _, p := range everyone {
+		for _, p := range Programs {
 			_, err := CheckEngineFlag(p, flag)
 			if takes := slices.Contains(f.Programs, p); takes != (err == nil) {
 				t.Errorf("%s: %s is answered: %v", p, flag, err)

@@ -15,6 +15,9 @@ const (
 	SelectProgram  Program = "vmselect"
 )
 
+// Programs are all of them.
+var Programs = []Program{SingleProgram, InsertProgram, SelectProgram, StorageProgram}
+
 var (
 	singlePrograms  = []Program{SingleProgram}
 	clusterPrograms = []Program{StorageProgram, SelectProgram, InsertProgram}
@@ -42,6 +45,9 @@ func (f Flags) Of(p Program) []string {
 	return f.Single
 }
 
+// IsZero reports whether there are none.
+func (f Flags) IsZero() bool { return len(f.Single)+len(f.Select)+len(f.Storage)+len(f.Insert) == 0 }
+
 // Set replaces the flags of one program.
 func (f *Flags) Set(p Program, flags []string) {
 	switch p {
@@ -67,6 +73,14 @@ func (p Program) FlagsField() string {
 		return "insert_flags"
 	}
 	return "flags"
+}
+
+// FlagsLabel names the program's flags for people.
+func (p Program) FlagsLabel() string {
+	if p == SingleProgram {
+		return "Flags"
+	}
+	return "Flags of " + string(p)
 }
 
 // Log is the log that the program writes.

@@ -216,7 +216,7 @@ func (s Settings) EngineChanges(old Settings) []string {
 
 // same reports whether the programs are started with the same flags, however they are written.
 func (f Flags) same(old Flags) bool {
-	for _, p := range everyone {
+	for _, p := range Programs {
 		now, err := CheckEngineFlags(p, f.Of(p))
 		before, oldErr := CheckEngineFlags(p, old.Of(p))
 		if !slices.Equal(now, before) || (err == nil) != (oldErr == nil) {

@@ -85,7 +85,7 @@ func bodyOf(s gatehouse.Settings, t gatehouse.DeploymentType) deploymentBody {
 	if s.Deduplication.Value > 0 {
 		b.Deduplication, b.DeduplicationUnit = s.Deduplication.Value, printable(s.Deduplication.Unit)
 	}
-	if f := s.Flags; len(f.Single)+len(f.Insert)+len(f.Select)+len(f.Storage) > 0 {
+	if f := s.Flags; !f.IsZero() {
 		b.Flags = &flagsBody{printables(f.Single), printables(f.Insert), printables(f.Select), printables(f.Storage)}
 	}
 	return b
@@ -193,22 +193,21 @@ func gigabytes(n uint64) string {
 func engineFlags(before, now gatehouse.Flags) []string {
 	var flags []string
 	gone := false
-	for _, one := range []struct {
-		flag        string
-		before, now []string
-	}{
-		{"--flag=", before.Single, now.Single}, {"--insert-flag=", before.Insert, now.Insert}, {"--select-flag=", before.Select, now.Select},
-		{"--storage-flag=", before.Storage, now.Storage},
-	} {
-		gone = gone || len(one.before) > 0 && len(one.now) == 0
-		for _, f := range one.now {
-			flags = append(flags, one.flag+word(f))
+	for _, p := range gatehouse.Programs {
+		gone = gone || len(before.Of(p)) > 0 && len(now.Of(p)) == 0
+		for _, f := range now.Of(p) {
+			flags = append(flags, flagOption(p)+word(f))
 		}
 	}
 	if gone {
 		return append([]string{"--no-flags"}, flags...)
 	}
 	return flags
+}
+
+// flagOption is what the command line takes one of the program's flags with: --storage-flag= for one of storage_flags.
+func flagOption(p gatehouse.Program) string {
+	return "--" + strings.ReplaceAll(strings.TrimSuffix(p.FlagsField(), "s"), "_", "-") + "="
 }
 
 // terraformDeployment is a managed deployment for the provider, which demands some settings that Gatehouse does not.

@@ -149,7 +149,7 @@ func parsePrefix(raw string) (target, string) {
 	}
 	u.Path, u.RawPath = base, ""
 	base = strings.TrimRight(u.String(), "/")
-	if err := gatehouse.CheckURL("", "a url_prefix", base); err != nil {
+	if err := gatehouse.CheckURL("", "a url_prefix", base, "http://10.0.0.5:8428"); err != nil {
 		return target{}, gatehouse.ErrorMessage(err)
 	}
 	return target{urls: []string{base}, inserts: word == "insert", selects: word == "select", tenant: tenant, rest: rest}, ""

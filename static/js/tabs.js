@@ -22,4 +22,13 @@
     const all = [...tab.parentElement.querySelectorAll("[role=tab]")];
     select(all[(all.indexOf(tab) + step + all.length) % all.length], true);
   });
+
+  // Those of a deployment are links to pages, in a row that may be wider than the screen.
+  const reveal = () => {
+    const current = document.querySelector(".tabs [aria-current]");
+    const row = current?.parentElement;
+    if (row) row.scrollLeft = current.offsetLeft - (row.clientWidth - current.offsetWidth) / 2;
+  };
+  addEventListener("resize", reveal);
+  reveal();
 }
