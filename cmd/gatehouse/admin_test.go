@@ -26,6 +26,7 @@ func fromJSON[T any](t *testing.T, text string) (v T) {
 }
 
 func TestAPIKeysOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	dir := connected(t)
 	value := must(t, dir, "", "apikey", "create", "--name", "terraform", "--permissions", "rw")
 	if !secret.Valid(value) || !strings.HasPrefix(value, "vmak_") {
@@ -71,6 +72,7 @@ func TestAPIKeysOnTheCommandLine(t *testing.T) {
 }
 
 func TestUsersOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	dir := connected(t)
 	addUser(t, dir, "root@example.com", "admin")
 	link := must(t, dir, "", "user", "invite", "--email", "ana@example.com", "--role", "viewer", "--console-url", "https://gate.example/")
@@ -115,6 +117,7 @@ func TestUsersOnTheCommandLine(t *testing.T) {
 }
 
 func TestTheAuditLogOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	dir := connected(t)
 	must(t, dir, "", "token", "create", "--deployment", "shop", "--name", "=cmd|' /C calc'!A0", "--access", "r")
 	records := fromJSON[[]auditexport.Record](t, must(t, dir, "", "audit", "list", "--deployment", "shop", "--action", "token.created", "--json"))
@@ -159,6 +162,7 @@ func TestTheAuditLogOnTheCommandLine(t *testing.T) {
 }
 
 func TestSettingsOfADeployment(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	must(t, dir, "", "deployment", "create", "shop")
 	d := fromJSON[deploymentJSON](t, must(t, dir, "", "deployment", "set", "shop", "--rename", "store", "--retention", "6m", "--json"))
@@ -174,6 +178,7 @@ func TestSettingsOfADeployment(t *testing.T) {
 }
 
 func TestNoCommandPrintsTheHelp(t *testing.T) {
+	t.Parallel()
 	cmd := gatehouseCommand()
 	out, err := cmd.CombinedOutput()
 	if code := cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(string(out), "import vmauth") {
@@ -182,6 +187,7 @@ func TestNoCommandPrintsTheHelp(t *testing.T) {
 }
 
 func TestOldAuditRecordsAreRemoved(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)

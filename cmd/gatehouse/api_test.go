@@ -79,6 +79,7 @@ func (c apiClient) wantStatus(status int, method, body string, path ...string) a
 }
 
 func TestADeploymentIsRunByTheManagementAPIAlone(t *testing.T) {
+	t.Parallel()
 	dataDir := newDataDir(t)
 	p := serve(t, dataDir, "--access-endpoint-url", "https://metrics.example.com/")
 	c := newAPIClient(t, p, dataDir, "terraform")
@@ -164,6 +165,7 @@ func TestADeploymentIsRunByTheManagementAPIAlone(t *testing.T) {
 }
 
 func TestTheConsoleAndTheAPIShareAListenerAndNothingElse(t *testing.T) {
+	t.Parallel()
 	dataDir := newDataDir(t)
 	p := serve(t, dataDir)
 	c := newAPIClient(t, p, dataDir, "client")

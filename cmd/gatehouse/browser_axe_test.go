@@ -59,6 +59,7 @@ const faultyScript = `((add) => {
 })`
 
 func TestAxeFindsFaults(t *testing.T) {
+	t.Parallel()
 	p, err := tryServe(t, newDataDir(t), "--engine-dir", t.TempDir())
 	if err != nil {
 		t.Fatalf("%v\n%s", err, p.log)

@@ -1,28 +1,35 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/chromedp/kb"
 
 	"gatehouse/internal/gatehouse"
 	"gatehouse/internal/snippet"
 )
 
-// paste presses Ctrl+V in the text field, and gives what it then holds.
+// paste presses Ctrl+V in the empty text field, and gives what it then holds.
 func (b *tab) paste(field string) string {
 	b.Helper()
-	e := b.find("textbox", field)
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: e.id})
+	e := b.focus("textbox", field)
 	b.press("v", kb.ModifierCtrl)
-	return e.value()
+	var text string
+	eventually(b.T, "something is pasted", func() error {
+		if text = e.value(); text == "" {
+			return errors.New("the field is empty")
+		}
+		return nil
+	})
+	return text
 }
 
 // TestCopyingOnPlainHTTP copies where browsers offer no clipboard to scripts: on plain http in a LAN.
 func TestCopyingOnPlainHTTP(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	addUser(t, dir, browserEmail, "admin")
 	p := serve(t, dir)
@@ -94,6 +101,7 @@ func TestCopyingOnPlainHTTP(t *testing.T) {
 
 // TestCopyingWhereTheClipboardIsForbidden is a page that browsers trust, whose reader has forbidden it the clipboard.
 func TestCopyingWhereTheClipboardIsForbidden(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments/default/tokens")
 	b.allowClipboard()
 	eval[any](b, `void (navigator.clipboard.writeText = () => Promise.reject(new DOMException("no", "NotAllowedError")))`)
@@ -106,6 +114,7 @@ func TestCopyingWhereTheClipboardIsForbidden(t *testing.T) {
 
 // TestExamples copies every example, and compares it with what package snippet makes of the secret.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments/default/tokens")
 	b.allowClipboard()
 	newToken(t, p.dataDir, "default", "reader", "r")
@@ -119,10 +128,8 @@ func TestExamples(t *testing.T) {
 	}
 	tabs := func() string {
 		t.Helper()
-		all, err := b.elements("tab")
-		b.must(err)
 		var names []string
-		for _, e := range all {
+		for _, e := range b.readable("tab") {
 			names = append(names, e.name)
 		}
 		return strings.Join(names, " ")
@@ -169,7 +176,7 @@ func TestExamples(t *testing.T) {
 		}
 	}
 	copyAll(snippet.WriteTab)
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: b.find("tab", "Write").id})
+	b.focus("tab", "Write")
 	b.press(kb.ArrowRight)
 	b.waitFocus("tab", "Read")
 	b.seesNo("Prometheus writes") // the other panel is hidden

@@ -3,7 +3,6 @@ package main
 import (
 	"testing"
 
-	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -53,7 +52,7 @@ func (p dialogPlace) opener() string {
 // open opens the dialog by keyboard.
 func (p dialogPlace) open(b *tab) {
 	b.Helper()
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: b.find("button", p.opener()).id})
+	b.focus("button", p.opener())
 	b.press(kb.Enter)
 	if p.menu != "" {
 		b.find("button", p.button)
@@ -92,13 +91,14 @@ func (b *tab) wantFocusInside(dialog string) {
 
 // TestEveryDialog opens and closes every dialog by keyboard, and shows it as a page without JavaScript.
 func TestEveryDialog(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	addUser(t, dir, browserEmail, "admin")
-	useTightTier(t)
 	furnish(t, dir)
 	furnishOrganization(t, dir)
-	furnishLifecycle(t, dir)
-	p := serve(t, dir)
+	tiers := tightTier(t)
+	furnishLifecycle(t, dir, tiers)
+	p := serve(t, dir, tiers...)
 	p.waitRunning("default")
 	furnishRules(t, p)
 	mux := routes(t)

@@ -152,7 +152,8 @@ func TestAnOpenRulesTabFollowsWhatHappensToVmalert(t *testing.T) {
 
 // TestAnOpenPageOutlivesAKilledGatehouse kills the server with the newest token and sample not a moment old.
 func TestAnOpenPageOutlivesAKilledGatehouse(t *testing.T) {
-	p, b := newConsole(t, "/deployments/default")
+	console := "127.0.0.1:" + freePort(t)
+	p, b := newConsole(t, "/deployments/default", "--console-listen", console)
 	b.expectTrouble(`net::ERR_|Failed to fetch`)
 	stayed := b.stay()
 	secret := newToken(t, p.dataDir, "default", "survivor", "rw")
@@ -164,7 +165,7 @@ func TestAnOpenPageOutlivesAKilledGatehouse(t *testing.T) {
 	})
 	b.shows("Gatehouse is killed", p.kill, `Connection to Gatehouse lost\. Trying again…`)
 	began := time.Now()
-	again := serve(t, p.dataDir, "--console-listen", strings.TrimPrefix(p.console, "http://"))
+	again := serve(t, p.dataDir, "--console-listen", console)
 	eventually(t, "the page says no more that the connection is lost", func() error {
 		if shown, err := b.text(); err != nil || strings.Contains(shown, "Connection to Gatehouse lost") {
 			return fmt.Errorf("it shows %s (%v)", shown, err)

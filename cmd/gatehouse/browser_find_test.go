@@ -58,6 +58,17 @@ func axText(v *accessibility.Value) string {
 // inOneLine makes every run of white space one space.
 func inOneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
+// readable waits until there is a page whose elements can be read: one that is just being left has none.
+func (b *tab) readable(role string) []element {
+	b.Helper()
+	var all []element
+	eventually(b.T, "there is a page to read", func() (err error) {
+		all, err = b.elements(role)
+		return err
+	})
+	return all
+}
+
 // find waits for the one element that has the role and name.
 func (b *tab) find(role, name string) element {
 	b.Helper()
@@ -87,14 +98,7 @@ func (b *tab) find(role, name string) element {
 // has reports whether there is such an element now.
 func (b *tab) has(role, name string) bool {
 	b.Helper()
-	all, err := b.elements(role)
-	b.must(err)
-	for _, e := range all {
-		if e.name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.readable(role), func(e element) bool { return e.name == name })
 }
 
 // waitGone waits until there is no such element.
@@ -111,15 +115,29 @@ func (b *tab) waitGone(role, name string) {
 	})
 }
 
-// click presses the element with the mouse where a person would.
+// click presses the element with the mouse where a person would. It tries again when the page has put something else there just before.
 func (b *tab) click(role, name string) {
 	b.Helper()
-	var x, y float64
-	eventually(b.T, fmt.Sprintf("the %s %q can be clicked", role, name), func() (err error) {
-		x, y, err = b.find(role, name).place()
-		return err
+	eventually(b.T, fmt.Sprintf("the %s %q can be clicked", role, name), func() error {
+		e := b.find(role, name)
+		x, y, err := e.place()
+		if err != nil {
+			return err
+		}
+		if _, err := ask[bool](e, `function() {
+			window.missed = true;
+			this.addEventListener("click", () => { window.missed = false; }, { once: true, capture: true });
+			return true;
+		}`); err != nil {
+			return err
+		}
+		b.must(chromedp.Do(b.ctx, chromedp.MouseClickXY(x, y)))
+		missed, err := tryEval[bool](b, `window.missed === true`)
+		if err == nil && missed && !b.plain { // without scripts nobody hears the click
+			return errors.New("the click has missed it")
+		}
+		return nil
 	})
-	b.must(chromedp.Do(b.ctx, chromedp.MouseClickXY(x, y)))
 	b.wantNoSecret()
 }
 
@@ -215,8 +233,7 @@ func (e element) description() string {
 // fill replaces what the text field holds, key by key as a person would.
 func (b *tab) fill(field, text string) {
 	b.Helper()
-	e := b.find("textbox", field)
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: e.id})
+	e := b.focus("textbox", field)
 	b.press("a", kb.ModifierCtrl)
 	if text == "" {
 		b.press(kb.Delete)
@@ -225,6 +242,34 @@ func (b *tab) fill(field, text string) {
 	call(b, input.InsertText, input.InsertTextParams{Text: text})
 	if got := e.value(); got != text {
 		b.Fatalf("the field %q holds %q, not %q", field, got, text)
+	}
+}
+
+// focus gives the element the focus, also when the page puts another into its place in the meantime.
+func (b *tab) focus(role, name string) element {
+	b.Helper()
+	var e element
+	eventually(b.T, fmt.Sprintf("the %s %q takes the focus", role, name), func() error {
+		e = b.find(role, name)
+		_, err := try(b, dom.Focus, dom.FocusParams{BackendNodeID: e.id})
+		return err
+	})
+	return e
+}
+
+// choose chooses an option of a list as if by keyboard: typed slowly, its text would choose several.
+func (b *tab) choose(list, option string) {
+	b.Helper()
+	chosen, err := ask[bool](b.focus("combobox", list), `function(option) {
+		const wanted = [...this.options].find((o) => o.text === option);
+		if (!wanted) return false;
+		this.value = wanted.value;
+		this.dispatchEvent(new Event("input", { bubbles: true }));
+		this.dispatchEvent(new Event("change", { bubbles: true }));
+		return true;
+	}`, option)
+	if err != nil || !chosen {
+		b.Fatalf("the list %q lets nobody choose %q (%v)", list, option, err)
 	}
 }
 
@@ -237,9 +282,8 @@ func (b *tab) press(keys string, modifiers ...kb.Modifier) {
 // waitFocus waits until the element has the focus.
 func (b *tab) waitFocus(role, name string) {
 	b.Helper()
-	e := b.find(role, name)
 	eventually(b.T, fmt.Sprintf("the %s %q has the focus", role, name), func() error {
-		has, err := ask[bool](e, `function() { return this === document.activeElement; }`)
+		has, err := ask[bool](b.find(role, name), `function() { return this === document.activeElement; }`)
 		if err == nil && !has {
 			err = errors.New("it has not")
 		}
@@ -273,19 +317,16 @@ func (b *tab) seesMatch(pattern string) {
 	b.wantNoSecret()
 }
 
-// seesNo checks that the page does not show the text. A page that is just being left shows nothing at all, so it waits for the next.
+// seesNo waits until there is a page that does not show the text: one that is just being left shows nothing at all.
 func (b *tab) seesNo(text string) {
 	b.Helper()
-	var shown string
-	eventually(b.T, "there is a page to read", func() (err error) {
-		if shown, err = b.text(); err == nil && shown == "" {
-			err = errors.New("it is empty")
+	eventually(b.T, fmt.Sprintf("the page does not show %q", text), func() error {
+		shown, err := b.text()
+		if err == nil && (shown == "" || strings.Contains(shown, text)) {
+			err = fmt.Errorf("it shows %q", shown)
 		}
 		return err
 	})
-	if strings.Contains(shown, text) {
-		b.Errorf("the page shows %q: %s", text, shown)
-	}
 }
 
 // hears waits until the page says of itself what matches, and gives that. Before it forget drops what was said already.
@@ -339,12 +380,17 @@ func sprintJS(format string, texts ...string) string {
 // focused is the role and name of what has the focus.
 func (b *tab) focused() string {
 	b.Helper()
-	document, err := try(b, runtime.Evaluate, runtime.EvaluateParams{Expression: "document.activeElement"})
-	b.must(err)
-	tree, err := try(b, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{ObjectID: document.Result.ObjectID})
-	b.must(err)
-	if len(tree.Nodes) == 0 {
-		return ""
-	}
-	return axText(tree.Nodes[0].Role) + " " + axText(tree.Nodes[0].Name)
+	var name string
+	eventually(b.T, "something has the focus", func() error {
+		active, err := try(b, runtime.Evaluate, runtime.EvaluateParams{Expression: "document.activeElement"})
+		if err != nil {
+			return err
+		}
+		tree, err := try(b, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{ObjectID: active.Result.ObjectID})
+		if err == nil && len(tree.Nodes) > 0 {
+			name = axText(tree.Nodes[0].Role) + " " + axText(tree.Nodes[0].Name)
+		}
+		return err
+	})
+	return name
 }

@@ -4,12 +4,11 @@ import (
 	"errors"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/cdproto/dom"
 )
 
 // TestIntegrations connects a client by its guide, from the sidebar to the test.
 func TestIntegrations(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments")
 	b.allowClipboard()
 	b.click("link", "Integrations")
@@ -38,7 +37,7 @@ func TestIntegrations(t *testing.T) {
 	b.click("button", "Test")
 	b.hears("Write a sample: done. .* This token may not read.* The address and the token work")
 
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: b.find("combobox", "Access token").id})
+	b.focus("combobox", "Access token")
 	b.press("d") // chooses the default token, which reads too
 	b.sees("vmat_" + maskOf(t, p, "default"))
 	b.forget()
@@ -51,6 +50,7 @@ func TestIntegrations(t *testing.T) {
 
 // TestIntegrationsWithoutJavaScript chooses and tests in a browser that runs no scripts.
 func TestIntegrationsWithoutJavaScript(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	addUser(t, dir, browserEmail, "admin")
 	p := serve(t, dir)
@@ -59,9 +59,9 @@ func TestIntegrationsWithoutJavaScript(t *testing.T) {
 	b := openTab(t, p.console)
 	b.withoutScripts()
 	b.signIn(browserEmail, "/integrations/vmagent")
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: b.find("combobox", "Access token").id})
+	b.focus("combobox", "Access token")
 	b.press("d")
-	b.click("button", "Show")
+	b.clickToLoad("button", "Show")
 	b.sees("vmat_" + maskOf(t, p, "default"))
 	b.click("button", "Test")
 	b.sees("Read it back: done.")

@@ -9,27 +9,45 @@ import (
 	"testing"
 )
 
-// useTightTier adds a tier so small that a test reaches its limit.
-func useTightTier(t *testing.T) {
+// tightTier gives the flags that add a tier so small that a test reaches its limit.
+func tightTier(t *testing.T) []string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "tiers.yaml")
 	tight := "tiers:\n- {id: 1001, name: tight, type: single_node, ingestion_rate: 1000, active_time_series: 20, new_series_over_24h: 2000, datapoints_read_rate: 5000, series_read_per_query: 100}\n"
 	if err := os.WriteFile(file, []byte(tight), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("GATEHOUSE_TIERS", file)
+	return []string{"--tiers", file}
 }
 
-// writeSeries sends a sample of each of n series.
-func (p *program) writeSeries(token string, n int) {
-	p.t.Helper()
+// keptSamples are lines of a sample of each of n series.
+func keptSamples(n int) string {
 	var lines strings.Builder
 	for i := range n {
 		fmt.Fprintf(&lines, "kept{number=\"%d\"} 42\n", i)
 	}
-	if a := p.request("POST", token, "/api/v1/import/prometheus", lines.String()); a.status != http.StatusNoContent {
+	return lines.String()
+}
+
+// writeSeries sends them.
+func (p *program) writeSeries(token string, n int) {
+	p.t.Helper()
+	if a := p.request("POST", token, "/api/v1/import/prometheus", keptSamples(n)); a.status != http.StatusNoContent {
 		p.t.Fatalf("writing got status %d: %s", a.status, a.body)
 	}
+}
+
+// seesActive writes n series until the page shows the text about them: with each hour, VictoriaMetrics begins to count anew.
+func (p *program) seesActive(b *tab, token string, n int, text string) {
+	b.Helper()
+	eventually(b.T, "the page shows "+text, func() error {
+		p.writeSeries(token, n)
+		shown, err := b.text()
+		if err == nil && !strings.Contains(shown, text) {
+			err = fmt.Errorf("it shows: %s", shown)
+		}
+		return err
+	})
 }
 
 // waitKept waits until the series can be queried with the token.
@@ -44,9 +62,20 @@ func (p *program) waitKept(token string) {
 	})
 }
 
+// waitTrash waits until the data of so many deleted deployments is in the trash: their engines have to end first.
+func (p *program) waitTrash(want int) {
+	p.t.Helper()
+	eventually(p.t, "the data is in the trash", func() error {
+		if found, err := filepath.Glob(filepath.Join(p.dataDir, "trash", "*")); err != nil || len(found) != want {
+			return fmt.Errorf("there are %q, want %d (%v)", found, want, err)
+		}
+		return nil
+	})
+}
+
 func TestLifeOfADeployment(t *testing.T) {
-	useTightTier(t)
-	p, b := newConsole(t, "/deployments")
+	t.Parallel()
+	p, b := newConsole(t, "/deployments", tightTier(t)...)
 
 	b.click("button", "Create")
 	b.fill("Name", "shop")
@@ -64,8 +93,7 @@ func TestLifeOfADeployment(t *testing.T) {
 	b.seesMatch(`Disk usage .* of 20 GB`)
 	token := newToken(t, p.dataDir, "shop", "writer", "rw")
 	p.waitRunning("shop")
-	p.writeSeries(token, 60)
-	b.sees("Active time series 20 of 20 100 % New series are dropped until")
+	p.seesActive(b, token, 60, "Active time series 20 of 20 100 % New series are dropped until")
 	stayed()
 
 	b.click("link", "Settings")
@@ -108,6 +136,7 @@ func TestLifeOfADeployment(t *testing.T) {
 	b.fill("Type the name of the deployment to confirm", "shop")
 	b.clickToLoad("button", "Delete")
 	b.sees("1 deployment that can be restored")
+	p.waitTrash(1)
 	b.clickToLoad("link", "Trash")
 	b.click("button", "Actions for shop")
 	b.click("button", "Restore")
@@ -125,6 +154,7 @@ func TestLifeOfADeployment(t *testing.T) {
 	}
 
 	must(t, p.dataDir, "", "deployment", "delete", "shop two")
+	p.waitTrash(1)
 	b.visit("/trash")
 	b.click("button", "Actions for shop two")
 	b.click("button", "Free now")
@@ -138,6 +168,7 @@ func TestLifeOfADeployment(t *testing.T) {
 
 // TestLifecycleWithoutJavaScript sizes and stops a deployment in a browser that runs no scripts.
 func TestLifecycleWithoutJavaScript(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	addUser(t, dir, browserEmail, "admin")
 	p := serve(t, dir)
@@ -156,17 +187,17 @@ func TestLifecycleWithoutJavaScript(t *testing.T) {
 	b.click("button", "Create")
 	b.find("heading", "by hand")
 	b.sees("Retention 90 days")
-	b.click("link", "Settings")
+	b.clickToLoad("link", "Settings")
 	b.fill("Name", "renamed")
-	b.click("button", "Preview changes")
+	b.clickToLoad("button", "Preview changes")
 	b.sees("nothing restarts")
-	b.click("button", "Save")
+	b.clickToLoad("button", "Save")
 	b.sees("The settings are saved.")
-	b.click("link", "Overview")
+	b.clickToLoad("link", "Overview")
 	b.click("button", "Actions for renamed")
-	b.click("button", "Stop")
+	b.clickToLoad("button", "Stop")
 	b.find("heading", "Stop deployment")
-	b.click("button", "Stop")
+	b.clickToLoad("button", "Stop")
 	b.sees("Stopped by " + browserEmail)
 	b.clickToLoad("button", "Start")
 	b.find("heading", "renamed")
@@ -174,6 +205,7 @@ func TestLifecycleWithoutJavaScript(t *testing.T) {
 }
 
 func TestSettingsPrintACommandThatChangesThem(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments/default/settings")
 	b.allowClipboard()
 	key := must(t, p.dataDir, "", "apikey", "create", "--name", "settings", "--permissions", "rw")

@@ -14,6 +14,7 @@ import (
 
 // TestOpenPagesFollowWhatHappens changes things from elsewhere, and watches pages that stay open.
 func TestOpenPagesFollowWhatHappens(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments/default/tokens")
 	stayed := b.stay()
 
@@ -47,14 +48,14 @@ func TestOpenPagesFollowWhatHappens(t *testing.T) {
 
 // TestCardsFollowTheFigures leaves the list open with a menu that the viewer has opened.
 func TestCardsFollowTheFigures(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments")
 	stayed := b.stay()
 	const height = `document.querySelector(".card").offsetHeight`
 	before := eval[int](b, height)
 	b.click("button", "Actions for default")
 	b.find("button", "Stop")
-	p.writeSeries(newToken(t, p.dataDir, "default", "writer", "w"), 7)
-	b.sees("Active time series 7 no limit")
+	p.seesActive(b, newToken(t, p.dataDir, "default", "writer", "w"), 7, "Active time series 7 no limit")
 	if after := eval[int](b, height); after != before {
 		t.Errorf("the card was %d px high, and is %d", before, after)
 	}
@@ -63,6 +64,7 @@ func TestCardsFollowTheFigures(t *testing.T) {
 }
 
 func TestBadgeFollowsTheEngine(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments")
 	b.sees("default Running")
 	stayed := b.stay()
@@ -88,7 +90,9 @@ func TestBadgeFollowsTheEngine(t *testing.T) {
 
 // TestPageOutlivesTheServer restarts the server under an open page.
 func TestPageOutlivesTheServer(t *testing.T) {
-	p, b := newConsole(t, "/deployments/default/tokens")
+	t.Parallel()
+	console := "127.0.0.1:" + freePort(t)
+	p, b := newConsole(t, "/deployments/default/tokens", "--console-listen", console)
 	b.expectTrouble(`net::ERR_|Failed to fetch`)
 	stayed := b.stay()
 	p.stop()
@@ -97,7 +101,7 @@ func TestPageOutlivesTheServer(t *testing.T) {
 	b.sees("Not copied: Gatehouse does not answer. Check the connection and try again.")
 	b.click("button", "Close")
 
-	again := serve(t, p.dataDir, "--console-listen", p.console[len("http://"):])
+	again := serve(t, p.dataDir, "--console-listen", console)
 	again.waitRunning("default")
 	newToken(t, p.dataDir, "default", "after the restart", "r")
 	b.find("rowheader", "after the restart")

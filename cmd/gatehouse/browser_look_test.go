@@ -34,9 +34,9 @@ func eachScene(t *testing.T, look func(b *tab, name string, width int64, theme s
 			}
 		}
 	}
-	t.Setenv("GATEHOUSE_ACCESS_ENDPOINT_URL", "https://metrics.example.com")
+	endpoint := []string{"--access-endpoint-url", "https://metrics.example.com"}
 
-	door, err := tryServe(t, newDataDir(t), "--engine-dir", t.TempDir())
+	door, err := tryServe(t, newDataDir(t), append(endpoint, "--engine-dir", t.TempDir())...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, door.log)
 	}
@@ -45,10 +45,10 @@ func eachScene(t *testing.T, look func(b *tab, name string, width int64, theme s
 	dir := newDataDir(t)
 	addUser(t, dir, browserEmail, "admin")
 	furnish(t, dir)
-	useTightTier(t)
-	furnishLifecycle(t, dir)
+	tiers := tightTier(t)
+	furnishLifecycle(t, dir, tiers)
 	link := furnishOrganization(t, dir)
-	p := serve(t, dir)
+	p := serve(t, dir, append(endpoint, tiers...)...)
 	p.waitRunning("default")
 	show(openTab(t, p.console), inviteScenes(link))
 	v := openTab(t, p.console)
@@ -102,6 +102,7 @@ const contrastScript = `(() => {
 // TestEveryPageFitsEveryScreen looks at all pages, drawers and dialogs: nothing is wider than the screen, every text can be read,
 // everything that can be used has a name, no two elements share an id, and axe-core finds no fault. No page or dialog is left out.
 func TestEveryPageFitsEveryScreen(t *testing.T) {
+	t.Parallel()
 	tabs := eachScene(t, func(b *tab, name string, width int64, theme string) {
 		if wide := eval[string](b, overflowScript); wide != "" {
 			t.Errorf("%s at %d px: too wide: %s", name, width, wide)
@@ -121,9 +122,7 @@ func TestEveryPageFitsEveryScreen(t *testing.T) {
 		if theme == "dark" {
 			return // names and ids are the same
 		}
-		all, err := b.elements("")
-		b.must(err)
-		for _, e := range all {
+		for _, e := range b.readable("") {
 			switch e.role {
 			case "button", "link", "textbox", "searchbox", "combobox", "radio", "tab", "dialog", "navigation", "DisclosureTriangle":
 				if e.name == "" {
@@ -170,6 +169,7 @@ func (b *tab) waitTheme(theme string) {
 }
 
 func TestThemeIsKept(t *testing.T) {
+	t.Parallel()
 	_, b := newConsole(t, "/deployments")
 	ground := func() string { return eval[string](b, `getComputedStyle(document.body).backgroundColor`) }
 	light := ground()
@@ -195,6 +195,7 @@ func TestThemeIsKept(t *testing.T) {
 
 // TestKeyboardAlone goes from the beginning of the page to a deleted token without the mouse.
 func TestKeyboardAlone(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments/default/tokens")
 	newToken(t, p.dataDir, "default", "unwanted", "w")
 	b.find("rowheader", "unwanted")

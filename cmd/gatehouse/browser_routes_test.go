@@ -117,6 +117,7 @@ func routeOf(mux *http.ServeMux, path string) string {
 }
 
 func TestEveryPlaceOfTheConsoleIsKnown(t *testing.T) {
+	t.Parallel()
 	mux := routes(t)
 	var source strings.Builder
 	files, _ := filepath.Glob("*_test.go")

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/cdproto/dom"
 )
 
 // changeRuleFile adds, changes and deletes a rule file in a tab with or without scripts.
@@ -44,6 +42,7 @@ func changeRuleFile(b *tab) {
 }
 
 func TestChangingRuleFiles(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments/default/rules/new")
 	changeRuleFile(b)
 	plain := openTab(t, p.console)
@@ -56,6 +55,7 @@ func TestChangingRuleFiles(t *testing.T) {
 }
 
 func TestFollowingALog(t *testing.T) {
+	t.Parallel()
 	p, b := newConsole(t, "/deployments/default/logs")
 	b.seesMatch(`Last \d+ lines`)
 	stayed := b.stay()
@@ -72,7 +72,7 @@ func TestFollowingALog(t *testing.T) {
 	}
 	say("the page follows")
 	b.sees("the page follows")
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: b.find("searchbox", "Search the log").id})
+	b.focus("searchbox", "Search the log")
 	b.press("PAGE")
 	b.seesMatch(`1 of the last \d+ lines`)
 	b.seesNo("starting VictoriaMetrics")

@@ -2,10 +2,10 @@ package main
 
 import "testing"
 
-// furnishLifecycle adds a deployment that was stopped, and one in the trash.
-func furnishLifecycle(t *testing.T, dir string) {
+// furnishLifecycle adds a deployment of the tight tier, one that was stopped, and one in the trash.
+func furnishLifecycle(t *testing.T, dir string, tiers []string) {
 	t.Helper()
-	must(t, dir, "", "deployment", "create", "tight", "--tier", "tight")
+	must(t, dir, "", append([]string{"deployment", "create", "tight", "--tier", "tight"}, tiers...)...)
 	must(t, dir, "", "deployment", "create", "idle", "--tier", "s.micro.a", "--retention", "6m")
 	must(t, dir, "", "deployment", "stop", "idle")
 	must(t, dir, "", "deployment", "create", "old shop")
@@ -42,9 +42,8 @@ func lifecycleScenes(p *program) []scene {
 		{"overview-limit", func(b *tab) {
 			token := newToken(b.T, p.dataDir, "tight", "writer", "rw")
 			p.waitRunning("tight")
-			p.writeSeries(token, 60)
 			b.visit("/deployments/tight")
-			b.sees("New series are dropped until")
+			p.seesActive(b, token, 60, "New series are dropped until")
 		}},
 		{"overview-stopped", func(b *tab) { b.visit("/deployments/idle"); b.sees("Stopped by") }},
 		{"stop", func(b *tab) {

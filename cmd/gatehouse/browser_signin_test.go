@@ -42,6 +42,7 @@ func newConsoleOn(t *testing.T, dir, path string, more ...string) (*program, *ta
 }
 
 func TestSigningInAndOut(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	addUser(t, dir, browserEmail, "admin")
 	p := serve(t, dir)
@@ -80,6 +81,7 @@ func TestSigningInAndOut(t *testing.T) {
 }
 
 func TestDisablingAUserEndsTheirSession(t *testing.T) {
+	t.Parallel()
 	p, _ := newConsole(t, "/deployments")
 	addUser(t, p.dataDir, "editor@example.com", "editor")
 	b := openTab(t, p.console)
@@ -95,6 +97,7 @@ func TestDisablingAUserEndsTheirSession(t *testing.T) {
 }
 
 func TestRoles(t *testing.T) {
+	t.Parallel()
 	p, _ := newConsole(t, "/deployments")
 	addUser(t, p.dataDir, "viewer@example.com", "viewer")
 	addUser(t, p.dataDir, "editor@example.com", "editor")

@@ -32,6 +32,7 @@ func (p *program) setupLink() string {
 
 // TestNewcomerStory does what the README says, in a browser.
 func TestNewcomerStory(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	b := openTab(t, p.console)
@@ -94,7 +95,7 @@ func TestNewcomerStory(t *testing.T) {
 		t.Fatalf("the example said %s", out)
 	}
 	sent := time.Now()
-	b.hears(`^First request received (just now|\d+ seconds? ago) from 127\.0\.0\.1, curl/`)
+	b.hears(`^First request received (just now|\d+ (second|minute)s? ago) from 127\.0\.0\.1, curl/`)
 	t.Logf("the page showed the first request after %v", time.Since(sent))
 	stayed()
 
@@ -115,7 +116,7 @@ func TestNewcomerStory(t *testing.T) {
 	b.click("button", "Actions for newcomer")
 	b.click("button", "Delete")
 	b.find("dialog", "Delete newcomer?")
-	b.seesMatch(`Last used (just now|\d+ seconds? ago) from 127\.0\.0\.1 \(curl/[0-9.]+\)`)
+	b.seesMatch(`Last used (just now|\d+ (second|minute)s? ago) from 127\.0\.0\.1 \(curl/[0-9.]+\)`)
 	b.click("button", "Delete")
 	b.waitGone("dialog", "Delete newcomer?") // while it is open, the table behind it cannot be found either
 	b.waitGone("rowheader", "newcomer")

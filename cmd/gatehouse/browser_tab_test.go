@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -24,46 +26,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// untrustedHost leads to this machine, but browsers do not trust it as they trust 127.0.0.1: its pages have no clipboard.
-const untrustedHost = "gatehouse.test"
-
-// chromium starts the one browser of all tests.
-var chromium = sync.OnceValues(func() (context.Context, error) {
-	profile, err := os.MkdirTemp("", "gatehouse-chromium")
-	if err != nil {
-		return nil, err
-	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profile),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		// Nothing outside this machine can be found.
-		chromedp.Flag("host-resolver-rules", "MAP "+untrustedHost+" 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
-	)
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, _ := chromedp.NewContext(allocator)
-	closeChromium = func() {
-		ending, stop := context.WithTimeout(ctx, patience)
-		defer stop()
-		_ = chromedp.Cancel(ending) // it ends with this process anyway
-		cancel()
-		os.RemoveAll(profile)
-	}
-	if err := chromedp.Do(ctx); err != nil {
-		return nil, fmt.Errorf("start Chromium: %w; the test task installs what is missing: go tool task test", err)
-	}
-	return ctx, nil
-})
-
-// closeChromium ends the browser, if one was started.
-var closeChromium = func() {}
-
 // tab is a window of a browser that nobody has used before. The test fails when a page in it reports an error, breaks the content
 // security policy, asks another server, or holds a secret.
 type tab struct {
 	*testing.T
-	ctx     context.Context
-	origin  string
-	secrets bool // pages may show secrets: without scripts there is no other way to copy them
+	ctx    context.Context
+	origin string
+	plain  bool // it runs no scripts, so that pages have no other way to let a secret be copied than to show it
 
 	mu       sync.Mutex
 	expected *regexp.Regexp // trouble that belongs to the test; nil for none
@@ -86,10 +55,7 @@ const listenScript = `{
 // openTab opens a window for the console at origin.
 func openTab(t *testing.T, origin string) *tab {
 	t.Helper()
-	parent, err := chromium()
-	if err != nil {
-		t.Fatal(err)
-	}
+	parent := useChromium(t)
 	b := &tab{T: t, origin: origin, visited: map[string]bool{}}
 	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.listen))
 	b.ctx = ctx
@@ -219,13 +185,17 @@ func (b *tab) keepPicture() {
 	}
 }
 
-// eval gives the value of a JavaScript expression, awaited when it is a promise.
+// eval gives the value of a JavaScript expression, awaited when it is a promise. On a page that is just being left it waits for the next.
 func eval[R any](b *tab, expression string) R {
 	b.Helper()
-	value, err := tryEval[R](b, expression)
-	if err != nil {
-		b.Fatalf("%s: %v", expression, err)
-	}
+	var value R
+	eventually(b.T, fmt.Sprintf("%.200s has a value", expression), func() (err error) {
+		value, err = tryEval[R](b, expression)
+		if _, left := errors.AsType[*cdproto.Error](err); err != nil && !left {
+			b.Fatalf("%.200s: %v", expression, err)
+		}
+		return err
+	})
 	return value
 }
 
@@ -241,9 +211,8 @@ func (b *tab) visit(path string) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Navigate(b.origin+path)); err != nil {
-		b.Fatalf("open %s: %v", path, err)
-	}
+	// It fails when a click from before only now leads elsewhere.
+	eventually(b.T, "open "+path, func() error { return chromedp.Do(ctx, chromedp.Navigate(b.origin+path)) })
 }
 
 // path is the path and query of the open page.
@@ -278,7 +247,7 @@ func (b *tab) clipboard() string { return eval[string](b, `navigator.clipboard.r
 // withoutScripts switches JavaScript off.
 func (b *tab) withoutScripts() {
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	b.secrets = true
+	b.plain = true
 }
 
 // stay gives a function that fails the test when the page was loaded anew in the meantime.
@@ -298,7 +267,7 @@ var secretRe = regexp.MustCompile(`vma[tk]_[0-9A-Za-z]{38}`)
 // wantNoSecret fails the test when the page holds one, whether it is seen or not.
 func (b *tab) wantNoSecret() {
 	b.Helper()
-	if b.secrets {
+	if b.plain {
 		return
 	}
 	// A page that is just being left has been looked at, and the next one will be.

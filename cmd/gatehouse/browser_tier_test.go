@@ -29,11 +29,10 @@ func newConsoleWithTiers(t *testing.T, tiers ...string) (p *program, b *tab, tok
 	if err := os.WriteFile(file, []byte(limitTiers), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("GATEHOUSE_TIERS", file)
-	p, b = newConsole(t, "/deployments", "--max-queue-duration", "3s")
+	p, b = newConsole(t, "/deployments", "--tiers", file, "--max-queue-duration", "3s")
 	tokens = map[string]string{}
 	for _, tier := range tiers {
-		must(t, p.dataDir, "", "deployment", "create", tier, "--tier", tier)
+		must(t, p.dataDir, "", "deployment", "create", tier, "--tiers", file, "--tier", tier)
 		p.waitRunning(tier)
 		tokens[tier] = newToken(t, p.dataDir, tier, "client", "rw")
 	}
@@ -67,6 +66,7 @@ func TestTheOverviewSaysWhichLimitIsReached(t *testing.T) {
 	p.waitKept(tokens["few read"])
 	many := manySamples(2000)
 	for _, stop := range []func(){
+		keepDoing(func() { p.tryRequest("POST", tokens["few active"], "/api/v1/import/prometheus", keptSamples(60)) }), // counted anew every hour
 		keepDoing(func() { p.tryRequest("POST", tokens["slow"], "/api/v1/import/prometheus", many) }),
 		keepDoing(func() {
 			p.tryRequest("GET", tokens["few read"], "/api/v1/query?nocache=1&query=count_over_time(kept[1h])", "")

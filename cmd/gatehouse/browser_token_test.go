@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp/kb"
 
@@ -53,10 +52,8 @@ func addTokens(t *testing.T, dataDir, deployment string, n int) {
 // rows gives the names in the first column of the table, from top to bottom.
 func (b *tab) rows() []string {
 	b.Helper()
-	all, err := b.elements("rowheader")
-	b.must(err)
 	var names []string
-	for _, e := range all {
+	for _, e := range b.readable("rowheader") {
 		names = append(names, e.name)
 	}
 	return names
@@ -76,6 +73,7 @@ func (b *tab) waitRows(n int, first, last, count string) {
 }
 
 func TestManyTokens(t *testing.T) {
+	t.Parallel()
 	_, b := newConsoleWithFleet(t, "/deployments/fleet/tokens", func(dir string) { addTokens(t, dir, "fleet", 119) })
 	b.waitRows(50, "client 118", "client 069", "1–50 of 120 tokens")
 	b.click("link", "Next")
@@ -93,17 +91,16 @@ func TestManyTokens(t *testing.T) {
 	b.click("link", "Name")
 	b.waitRows(50, "default", "client 070", "1–50 of 120 tokens")
 
-	search := b.find("searchbox", "Search by name")
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: search.id})
+	b.focus("searchbox", "Search by name")
 	call(b, input.InsertText, input.InsertTextParams{Text: "CLIENT 11"})
 	b.waitRows(9, "client 118", "client 110", "9 tokens")
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: b.find("combobox", "Permissions").id})
+	b.focus("combobox", "Permissions")
 	b.press("W") // chooses Write
 	b.waitRows(3, "client 118", "client 112", "3 tokens")
 	if at := b.path(); !strings.Contains(at, "search=CLIENT+11") || !strings.Contains(at, "access=w") {
 		t.Errorf("the address %s does not say what the page shows", at)
 	}
-	call(b, dom.Focus, dom.FocusParams{BackendNodeID: b.find("searchbox", "Search by name").id})
+	b.focus("searchbox", "Search by name")
 	b.press(kb.End)
 	b.press("x")
 	b.sees("No token matches")
@@ -112,6 +109,7 @@ func TestManyTokens(t *testing.T) {
 }
 
 func TestTenantsOfACluster(t *testing.T) {
+	t.Parallel()
 	p, b := newConsoleWithFleet(t, "/deployments/fleet/tokens", func(string) {})
 	b.click("button", "Generate Token")
 	b.fill("Name", "team seven")
@@ -156,6 +154,7 @@ func TestTenantsOfACluster(t *testing.T) {
 
 // TestDamagedToken shows a row of the database that cannot be read, and lets it be deleted.
 func TestDamagedToken(t *testing.T) {
+	t.Parallel()
 	_, b := newConsoleWithFleet(t, "/deployments/fleet/tokens", func(dir string) {
 		newToken(t, dir, "fleet", "scratched", "r")
 		db, err := sql.Open("sqlite3", filepath.Join(dir, sqlite.File))

@@ -25,6 +25,7 @@ func connected(t *testing.T) string {
 }
 
 func TestCommandLineStory(t *testing.T) {
+	t.Parallel()
 	dir := connected(t)
 
 	value := newToken(t, dir, "shop", "vmagent prod", "w")
@@ -64,6 +65,7 @@ func TestCommandLineStory(t *testing.T) {
 }
 
 func TestCommandLineJSON(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	parse := func(text string, v any) {
 		t.Helper()
@@ -90,6 +92,7 @@ func TestCommandLineJSON(t *testing.T) {
 
 // TestCommandLineRefusals checks that bad input ends with the right exit code, one line on stderr with a remedy, and no change.
 func TestCommandLineRefusals(t *testing.T) {
+	t.Parallel()
 	dir := connected(t)
 	empty := newDataDir(t)
 	long := strings.Repeat("x", 101)
@@ -184,6 +187,7 @@ func TestTheEnvironmentSaysWhereTheServerIsAndNotWhatToDo(t *testing.T) {
 }
 
 func TestSettingsOfADeploymentByCommandLine(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	const notifier = "http://alertmanager.example.com:9093"
 	made := fromJSON[deploymentJSON](t, must(t, dir, "", "deployment", "create", "prod", "--tier", "s.starter.a", "--retention", "6m", "--storage", "1TB", "--deduplication", "500ms",
@@ -221,6 +225,7 @@ func TestSettingsOfADeploymentByCommandLine(t *testing.T) {
 
 // TestPrintedCommandsSetEverything runs what the console prints as command line, against the real command line.
 func TestPrintedCommandsSetEverything(t *testing.T) {
+	t.Parallel()
 	dir, bin := newDataDir(t), t.TempDir()
 	program := gatehouseCommand()
 	script := "#!/bin/sh\nexec '" + program.Path + "' \"$@\"\n"
@@ -270,6 +275,7 @@ func TestPrintedCommandsSetEverything(t *testing.T) {
 }
 
 func TestMissingOrForeignKeyset(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte("upstream secret"), 0o600); err != nil {
@@ -314,6 +320,7 @@ func TestMissingOrForeignKeyset(t *testing.T) {
 }
 
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	dir := connected(t)
 	value := newToken(t, dir, "shop", "kept", "r")
 	file := filepath.Join(t.TempDir(), "gatehouse.tar")

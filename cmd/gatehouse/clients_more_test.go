@@ -38,6 +38,7 @@ func (k kind) code(t *testing.T, id string) string {
 
 // TestClientsOfEveryKindOfToken runs the real clients, or what they send, on a single node and on a cluster with both kinds of token.
 func TestClientsOfEveryKindOfToken(t *testing.T) {
+	t.Parallel()
 	t.Run("stand-in for a cluster", func(t *testing.T) { testClients(t, startFleet(t)) })
 	t.Run("cluster", func(t *testing.T) { testClients(t, startCluster(t)) })
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -53,16 +54,23 @@ func start(t *testing.T, dir, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// freePort finds a port that nobody uses right now.
+// nextPort is below the ports that systems hand out by themselves, so that nothing else gets the port until a test uses it.
+var nextPort atomic.Int32
+
+func init() { nextPort.Store(10_000 + int32(os.Getpid()%1000)*20) }
+
+// freePort finds a port that nobody uses, and that no other test is given.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := fmt.Sprint(nextPort.Add(1))
+		if ln, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			ln.Close()
+			return port
+		}
 	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
 
 // query asks for one number, and gives an error while there is no result.
@@ -97,6 +105,7 @@ func (p *program) arrives(secret, expr string) {
 
 // TestCopiedExamplesWork runs what a newcomer would paste, as it is.
 func TestCopiedExamplesWork(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")
@@ -136,6 +145,7 @@ func TestCopiedExamplesWork(t *testing.T) {
 
 // TestGrafanaProbes sends what Grafana's data sources send before and while they work.
 func TestGrafanaProbes(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")

@@ -8,6 +8,7 @@ import (
 
 // TestVmctlCopies copies a metric from one tenant to another, with a token that reads the one and a token that writes the other.
 func TestVmctlCopies(t *testing.T) {
+	t.Parallel()
 	vmctl := clusterProgram(t, "vmctl")
 	c := startCluster(t)
 	p := serve(t, newDataDir(t), "--engine-dir", t.TempDir())

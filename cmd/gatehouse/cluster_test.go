@@ -39,7 +39,7 @@ func (p *program) answers(want int, method, secret, path, body string) {
 
 func tenantToken(t *testing.T, p *program, name, tenant string) string {
 	t.Helper()
-	return must(t, p.dataDir, "", "token", "create", "--deployment", "fleet", "--name", name, "--access", "rw", "--tenant", tenant)
+	return newToken(t, p.dataDir, "fleet", name, "rw", "--tenant", tenant)
 }
 
 // arrivesIn waits until a metric is found in a tenant, and in no other.
@@ -58,6 +58,7 @@ const writeSuffix, readSuffix = "/prometheus/api/v1/import/prometheus", "/promet
 
 // TestTokensStayInTheirTenants writes and reads with both kinds of token, and lets a token of tenant 7 try to reach tenant 8.
 func TestTokensStayInTheirTenants(t *testing.T) {
+	t.Parallel()
 	for name, start := range clusters {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

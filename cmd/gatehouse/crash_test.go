@@ -34,6 +34,7 @@ func programsOn(t *testing.T, folder string) map[string]string {
 
 // TestKilledServer kills the server with a token made a moment before, and starts it again at once.
 func TestKilledServer(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")
@@ -75,6 +76,7 @@ func TestKilledServer(t *testing.T) {
 
 // TestKilledServerLeavesNoEngine kills the server and starts none.
 func TestKilledServerLeavesNoEngine(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")

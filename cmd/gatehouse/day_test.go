@@ -13,8 +13,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"gatehouse/internal/auditexport"
 	"gatehouse/internal/gatehouse"
@@ -140,6 +140,7 @@ func newDay(t *testing.T) *day {
 }
 
 func TestEveryActionOfADayHasItsRecord(t *testing.T) {
+	t.Parallel()
 	d := newDay(t)
 	const password, newPassword = "correct horse battery", "another horse battery"
 
@@ -307,6 +308,7 @@ func TestKilledServerHasNoActionWithoutRecordAndNoRecordWithoutAction(t *testing
 	key := strings.TrimSpace(must(t, dataDir, "", "apikey", "create", "--name", "load", "--permissions", "rw", "--expires", "never"))
 	for round := range 3 {
 		var writers sync.WaitGroup
+		var done atomic.Int64
 		for writer := range 4 {
 			writers.Go(func() {
 				for i := 0; ; i++ { // ends with the server
@@ -322,10 +324,16 @@ func TestKilledServerHasNoActionWithoutRecordAndNoRecordWithoutAction(t *testing
 						return
 					}
 					answer.Body.Close()
+					done.Add(1)
 				}
 			})
 		}
-		time.Sleep(300 * time.Millisecond) // some writes are under way at whatever moment it is
+		eventually(t, "writes are under way, at whatever moment it is", func() error {
+			if n := done.Load(); n < 10 {
+				return fmt.Errorf("%d are done", n)
+			}
+			return nil
+		})
 		p.kill()
 		writers.Wait()
 		p = serve(t, dataDir)

@@ -7,6 +7,7 @@ import (
 )
 
 func TestARefusalThatIsOnlyCountedOutlivesTheServer(t *testing.T) {
+	t.Parallel()
 	dir := connected(t)
 	p := serve(t, dir)
 	reader := apiClient{t, p.console, must(t, dir, "", "apikey", "create", "--name", "reader", "--permissions", "r")}

@@ -15,6 +15,7 @@ import (
 // TestDashboardAndAlertsFindTheirData asks a VictoriaMetrics that scrapes a Gatehouse with traffic for every expression in deploy/.
 // One that names a metric or label that Gatehouse does not have finds nothing.
 func TestDashboardAndAlertsFindTheirData(t *testing.T) {
+	t.Parallel()
 	p := serve(t, newDataDir(t))
 	p.waitRunning("default")
 	writer, reader := newToken(t, p.dataDir, "default", "writer", "w"), newToken(t, p.dataDir, "default", "reader", "r")
@@ -58,6 +59,7 @@ func TestDashboardAndAlertsFindTheirData(t *testing.T) {
 }
 
 func TestVmalertAcceptsTheAlerts(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command(engineProgram(t, "vmalert"), "-dryRun", "-rule=../../deploy/alerts.yml").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v: %s", err, out)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestSettingsThatAreSetAtTheSameTimeAllStay(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	must(t, dir, "", "deployment", "create", "prod", "--storage", "20GB")
 	id := fromJSON[deploymentJSON](t, must(t, dir, "", "deployment", "show", "prod", "--json")).ID
@@ -29,6 +30,7 @@ func TestSettingsThatAreSetAtTheSameTimeAllStay(t *testing.T) {
 }
 
 func TestANotifierThatCannotBeSetLeavesNoDoubtAboutTheRest(t *testing.T) {
+	t.Parallel()
 	dir := connected(t)
 	must(t, dir, "", "deployment", "set", "shop", "--notifier-url", " http://alertmanager.example.com:9093/ ")
 	if d := fromJSON[deploymentJSON](t, must(t, dir, "", "deployment", "show", "shop", "--json")); d.NotifierURL != "http://alertmanager.example.com:9093" {
@@ -46,6 +48,7 @@ func TestANotifierThatCannotBeSetLeavesNoDoubtAboutTheRest(t *testing.T) {
 }
 
 func TestADeploymentOfAnUnknownTypeHasNoVersion(t *testing.T) {
+	t.Parallel()
 	if version := (&server{}).versions()("mystery"); version != "" {
 		t.Errorf("its version is %q", version)
 	}

@@ -42,6 +42,7 @@ func wantFinding(t *testing.T, found map[string][]finding, check string, v verdi
 }
 
 func TestDoctorOfAHealthyServer(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")
@@ -66,6 +67,7 @@ func TestDoctorOfAHealthyServer(t *testing.T) {
 }
 
 func TestDoctorFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -107,6 +109,7 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 
 // TestDoctorAsksWithoutCredentials looks at backends by a name that is not loopback's: one that asks for a credential, one that does not.
 func TestDoctorAsksWithoutCredentials(t *testing.T) {
+	t.Parallel()
 	f := func(asks bool, v verdict, text string) {
 		t.Helper()
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -96,6 +97,31 @@ func systemPID(t *testing.T, dataDir string) int {
 	return pid
 }
 
+var (
+	listenFlag   = regexp.MustCompile(`-httpListenAddr=(\S+)`)
+	passwordFlag = regexp.MustCompile(`-httpAuth\.password=file://(\S+)`)
+)
+
+// killSystem kills the VictoriaMetrics of the history. What it has in memory, which it writes to disk within five seconds, a snapshot
+// puts there first.
+func killSystem(t *testing.T, dataDir string) {
+	t.Helper()
+	pid := systemPID(t, dataDir)
+	line := programsOn(t, filepath.Join(dataDir, "system"))[strconv.Itoa(pid)]
+	address, file := listenFlag.FindStringSubmatch(line), passwordFlag.FindStringSubmatch(line)
+	if address == nil || file == nil {
+		t.Fatalf("its command line is %q", line)
+	}
+	password, err := os.ReadFile(file[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fetch("http://gatehouse:" + strings.TrimSpace(string(password)) + "@" + address[1] + "/snapshot/create"); err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
+}
+
 func TestMonitoringShowsTheRequestsOfADeploymentAndOfATokenAndKeepsThem(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
@@ -126,7 +152,7 @@ func TestMonitoringShowsTheRequestsOfADeploymentAndOfATokenAndKeepsThem(t *testi
 		v.want("the other deployment", ofDeployment("default"), "requests", 0)
 	}
 	all(1)
-	syscall.Kill(systemPID(t, dir), syscall.SIGKILL)
+	killSystem(t, dir)
 	for range 7 {
 		p.request("POST", busy, "/api/v1/import/prometheus", "m 1")
 	}

@@ -17,6 +17,7 @@ func vmauthFile(t *testing.T, text string) string {
 }
 
 func TestImportSaysWhatBecameOfEachUser(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	file := vmauthFile(t, `
 users:
@@ -59,6 +60,7 @@ unauthorized_user: {url_prefix: 'http://127.0.0.1:9'}
 }
 
 func TestImportsThatAreRefused(t *testing.T) {
+	t.Parallel()
 	dir := connected(t)
 	refused := func(want, text string) {
 		t.Helper()

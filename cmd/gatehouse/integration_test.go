@@ -53,6 +53,7 @@ func (e tester) press(t *testing.T, guide, deployment, access string, want ...st
 }
 
 func TestTheTestButtonOnARealEngine(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	must(t, dir, "", "deployment", "create", "default")
 	must(t, dir, "", "deployment", "connect", "broken", "--type", "single_node", "--url", "http://127.0.0.1:1")
@@ -73,6 +74,7 @@ func TestTheTestButtonOnARealEngine(t *testing.T) {
 }
 
 func TestTheTestButtonFindsAWrongAccessEndpointURL(t *testing.T) {
+	t.Parallel()
 	f := func(url, want string, more ...string) {
 		t.Helper()
 		dir := newDataDir(t)

@@ -23,6 +23,7 @@ func readAll(t *testing.T, resp *http.Response) string {
 
 // TestSecretsLeaveNoTrace uses secrets in every way a client may, rightly and wrongly, and then looks for them everywhere.
 func TestSecretsLeaveNoTrace(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	const password = "a very secret horse battery"
 	must(t, dir, password+"\n", "user", "create", "--email", "ops@example.com", "--role", "admin")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,13 +10,20 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"gatehouse/internal/control"
+	"gatehouse/internal/gatehouse"
 )
 
-// show gives a deployment as the command line shows it.
-func (p *program) show(deployment string) deploymentJSON {
+// show gives a deployment as the command line shows it, from this process: a new one for each look would keep the machine busy.
+func (p *program) show(deployment string) (d deploymentJSON) {
 	p.t.Helper()
-	var d deploymentJSON
-	if err := json.Unmarshal([]byte(must(p.t, p.dataDir, "", "deployment", "show", deployment, "--json")), &d); err != nil {
+	err := (&commands{DataDir: p.dataDir}).withData(p.t.Context(), func(ctl *control.Control, actor gatehouse.Actor) error {
+		found, err := ctl.Deployment(p.t.Context(), actor, deployment)
+		d = deploymentOut(found)
+		return err
+	})
+	if err != nil {
 		p.t.Fatal(err)
 	}
 	return d
@@ -90,6 +96,7 @@ func (p *program) waitOnDisk(deployment string) {
 }
 
 func TestFaultsOfOneEngineAreShownAndTouchNoOtherDeployment(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	must(t, dir, "", "deployment", "create", "other")
@@ -127,6 +134,7 @@ func TestFaultsOfOneEngineAreShownAndTouchNoOtherDeployment(t *testing.T) {
 }
 
 func TestTiersFromAFile(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	file := filepath.Join(t.TempDir(), "tiers.yml")
 	write := func(text string) {
@@ -165,6 +173,7 @@ func TestTiersFromAFile(t *testing.T) {
 }
 
 func TestStopStartDeleteRestoreAndFree(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")
@@ -225,6 +234,7 @@ func TestStopStartDeleteRestoreAndFree(t *testing.T) {
 }
 
 func TestTheTrashIsEmptiedAfterItsRetention(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")

@@ -89,6 +89,7 @@ func (p *program) exported(secret, prefix, series string) error {
 }
 
 func TestAClusterWithoutItsProgramsIsRefusedWithTheRemedy(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	told := func(text string) {
@@ -112,6 +113,7 @@ func TestAClusterWithoutItsProgramsIsRefusedWithTheRemedy(t *testing.T) {
 }
 
 func TestTokensOfAManagedCluster(t *testing.T) {
+	t.Parallel()
 	p, _ := serveCluster(t)
 	one, two, any := tenantToken(t, p, "one", "7"), tenantToken(t, p, "two", "8:1"), newToken(t, p.dataDir, "fleet", "any", "rw")
 	p.answers(http.StatusNoContent, "POST", one, writeSuffix, "by_one 42")
@@ -152,6 +154,7 @@ func (e tester) get(path string) string {
 }
 
 func TestAManagedClusterKeepsItsDataOverItsLife(t *testing.T) {
+	t.Parallel()
 	p, _ := serveCluster(t)
 	secret := tenantToken(t, p, "writer", "7")
 	id := p.show("fleet").ID
@@ -187,6 +190,7 @@ func TestAManagedClusterKeepsItsDataOverItsLife(t *testing.T) {
 }
 
 func TestFaultsOfAManagedCluster(t *testing.T) {
+	t.Parallel()
 	p, engineDir := serveCluster(t)
 	secret := tenantToken(t, p, "writer", "7")
 	p.answers(http.StatusNoContent, "POST", secret, writeSuffix, "kept 42")
@@ -218,6 +222,7 @@ func TestFaultsOfAManagedCluster(t *testing.T) {
 }
 
 func TestRulesOfAManagedClusterAreEvaluatedInTenant0(t *testing.T) {
+	t.Parallel()
 	p, _ := serveCluster(t)
 	receiver := newAlertmanager(t)
 	c := newAPIClient(t, p, p.dataDir, "rules")

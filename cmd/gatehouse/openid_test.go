@@ -61,7 +61,7 @@ func startIdentityProvider(t *testing.T, consoleURL string, groups map[string]st
 	return identityProvider{issuer}
 }
 
-// serveWithProvider starts Gatehouse together with a provider.
+// serveWithProvider starts Gatehouse together with a provider, and without engines, of which its log would tell.
 func serveWithProvider(t *testing.T, dataDir string, groups map[string]string) (*program, identityProvider) {
 	t.Helper()
 	consoleURL := "http://" + net.JoinHostPort("127.0.0.1", freePort(t))
@@ -70,7 +70,7 @@ func serveWithProvider(t *testing.T, dataDir string, groups map[string]string) (
 	if err := os.WriteFile(secretFile, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := serve(t, dataDir, "--console-listen", strings.TrimPrefix(consoleURL, "http://"),
+	p := serve(t, dataDir, "--engine-dir", t.TempDir(), "--console-listen", strings.TrimPrefix(consoleURL, "http://"),
 		"--openid-issuer", provider.issuer, "--openid-client-id", "web", "--openid-client-secret-file", secretFile, "--openid-label", "Example SSO",
 		"--openid-role-claim", "given_name", "--openid-role", "platform-team=admin", "--openid-role", "observability=editor")
 	return p, provider
@@ -132,6 +132,7 @@ func stateOf(t *testing.T, browser *http.Client, consoleURL string) string {
 }
 
 func TestSignInThroughAnOpenIDProvider(t *testing.T) {
+	t.Parallel()
 	dataDir := newDataDir(t)
 	p, provider := serveWithProvider(t, dataDir, map[string]string{
 		"ada": "platform-team", "eve": "observability", "mallory": "sales", "unverified": "platform-team", "local": "platform-team",
@@ -255,6 +256,7 @@ func TestSignInThroughAnOpenIDProvider(t *testing.T) {
 }
 
 func TestGatehouseStartsWhileTheProviderIsAway(t *testing.T) {
+	t.Parallel()
 	p := serve(t, newDataDir(t), "--openid-issuer", "http://127.0.0.1:"+freePort(t), "--openid-client-id", "web", "--openid-default-role", "viewer")
 	r, err := newBrowser(t).Get(p.console + "/sign-in/openid")
 	if status, _, text := arrived(t, r, err); status != http.StatusServiceUnavailable || !strings.Contains(text, "identity provider does not answer") {
@@ -263,6 +265,7 @@ func TestGatehouseStartsWhileTheProviderIsAway(t *testing.T) {
 }
 
 func TestWrongOpenIDFlagsAreExplained(t *testing.T) {
+	t.Parallel()
 	f := func(words string, flags ...string) {
 		t.Helper()
 		p, err := tryServe(t, newDataDir(t), flags...)

@@ -10,6 +10,7 @@ import (
 
 // What an administrator does with sudo must not leave files that the server's user cannot open.
 func TestRootLeavesFilesToTheOwnerOfTheDataDirectory(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can act for others")
 	}
@@ -58,6 +59,7 @@ func TestRootLeavesFilesToTheOwnerOfTheDataDirectory(t *testing.T) {
 }
 
 func TestAKeysetElsewhereKeepsItsOwner(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can act for others")
 	}

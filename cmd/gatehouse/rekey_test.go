@@ -13,6 +13,7 @@ import (
 
 // TestRekeyBesideARunningServer makes new sealing keys, some of which are broken off by a kill, while the server goes on.
 func TestRekeyBesideARunningServer(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	asking := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer upstream secret" {

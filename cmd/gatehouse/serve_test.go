@@ -29,6 +29,7 @@ func refusesToServe(t *testing.T, dataDir, message string, args ...string) {
 }
 
 func TestServeRefusesBusyPorts(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -40,12 +41,14 @@ func TestServeRefusesBusyPorts(t *testing.T) {
 }
 
 func TestServeRefusesASecondServer(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	serve(t, dir)
 	refusesToServe(t, dir, "another gatehouse serve runs")
 }
 
 func TestServeRefusesForeignDatabases(t *testing.T) {
+	t.Parallel()
 	foreign := func(t *testing.T, prepare func(path string)) string {
 		dir := t.TempDir()
 		prepare(filepath.Join(dir, sqlite.File))
@@ -120,6 +123,7 @@ func TestServeMakesTheFirstAdminFromTheEnvironment(t *testing.T) {
 }
 
 func TestOpsListener(t *testing.T) {
+	t.Parallel()
 	p := serve(t, newDataDir(t))
 	p.waitRunning("default")
 	for path, want := range map[string]string{"/-/healthy": "OK", "/-/ready": "OK", "/metrics": "gatehouse_access_", "/debug/pprof/": "goroutine"} {
@@ -136,6 +140,7 @@ func TestOpsListener(t *testing.T) {
 
 // TestDeploymentDeletedWhileNoServerRan moves its data to the trash at the next start, and that of no other.
 func TestDeploymentDeletedWhileNoServerRan(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")
@@ -160,6 +165,7 @@ func TestDeploymentDeletedWhileNoServerRan(t *testing.T) {
 
 // TestLostDatabaseLeavesTheDataAlone starts with a database that knows nothing of the data beside it.
 func TestLostDatabaseLeavesTheDataAlone(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")
@@ -183,6 +189,7 @@ func TestLostDatabaseLeavesTheDataAlone(t *testing.T) {
 
 // TestEnginesMayFinishWriting gives requests no time at all to finish, which must not cost a sample.
 func TestEnginesMayFinishWriting(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir, "--shutdown-timeout", "0s")
 	p.waitRunning("default")
@@ -197,10 +204,12 @@ func TestEnginesMayFinishWriting(t *testing.T) {
 }
 
 func TestServeRefusesABadEndpointURL(t *testing.T) {
+	t.Parallel()
 	refusesToServe(t, newDataDir(t), "not a full http or https URL", "--access-endpoint-url", "metrics.example.com")
 }
 
 func TestUnsavedStatesAreKeptUntilTheyAreStored(t *testing.T) {
+	t.Parallel()
 	var u unsavedStates
 	running := gatehouse.State{Status: gatehouse.Running}
 	u.set("d", gatehouse.State{Status: gatehouse.Provisioning})

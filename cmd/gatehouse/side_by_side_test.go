@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -60,12 +59,8 @@ func newNeighbours(t *testing.T, dataDir string, n int) []*neighbour {
 func (p *program) waitAllRunning(all []*neighbour) {
 	p.t.Helper()
 	eventually(p.t, "all deployments run", func() error {
-		var found []deploymentJSON
-		if err := json.Unmarshal([]byte(must(p.t, p.dataDir, "", "deployment", "list", "--json")), &found); err != nil {
-			return err
-		}
-		for _, d := range found {
-			if d.Status != "RUNNING" {
+		for _, n := range all {
+			if d := p.show(n.id); d.Status != "RUNNING" {
 				return fmt.Errorf("%s is %s: %s", d.Name, d.Status, d.StatusDetail)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 // TestTokenStory is the main job, end to end: generate a token, send data, read it back, revoke it.
 func TestTokenStory(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	p.waitRunning("default")

@@ -61,6 +61,7 @@ func serialOf(address string) (int64, error) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	files := t.TempDir()
 	cert, key := writeCertificate(t, files, 1)
 	dir := newDataDir(t)
@@ -112,6 +113,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestServeRefusesBadTLSFiles(t *testing.T) {
+	t.Parallel()
 	cert, _ := writeCertificate(t, t.TempDir(), 1)
 	_, otherKey := writeCertificate(t, t.TempDir(), 2)
 	refusesToServe(t, newDataDir(t), "both a certificate and its key", "--access-tls-cert", cert)

@@ -38,6 +38,7 @@ func oldDataDir(t *testing.T) string {
 }
 
 func TestOnlyServeBringsAnOldDatabaseUpToDate(t *testing.T) {
+	t.Parallel()
 	dir := oldDataDir(t)
 	backup := filepath.Join(t.TempDir(), "backup.tar")
 	for _, args := range [][]string{
@@ -64,6 +65,7 @@ func TestOnlyServeBringsAnOldDatabaseUpToDate(t *testing.T) {
 }
 
 func TestOneTimeLinksLeadToTheServerThatRuns(t *testing.T) {
+	t.Parallel()
 	dir := newDataDir(t)
 	p := serve(t, dir)
 	if link := must(t, dir, "", "user", "invite", "--email", "a@example.com", "--role", "viewer"); !strings.HasPrefix(link, p.console+"/invite?code=") {

@@ -14,6 +14,7 @@ import (
 // TestUpstreamCredentialsAndCertificates connects a backend behind TLS of its own authority that asks for a client certificate and
 // a credential.
 func TestUpstreamCredentialsAndCertificates(t *testing.T) {
+	t.Parallel()
 	files := t.TempDir()
 	cert, key := writeCertificate(t, files, 7)
 	const password = "upstream-secret-7"
