@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ func TestDashboardAndAlertsFindTheirData(t *testing.T) {
 	p := serve(t, newDataDir(t))
 	p.waitRunning("default")
 	writer, reader := newToken(t, p.dataDir, "default", "writer", "w"), newToken(t, p.dataDir, "default", "reader", "r")
+	newAPIClient(t, p, p.dataDir, "rules").wantStatus(http.StatusNoContent, "POST", storyRules, "deployments", p.show("default").ID, "rule-sets", "files", "story.yml")
 	config := filepath.Join(t.TempDir(), "scrape.yml")
 	scrape := "scrape_configs: [{job_name: gatehouse, scrape_interval: 1s, static_configs: [{targets: ['" + strings.TrimPrefix(p.ops, "http://") + "']}]}]\n"
 	if err := os.WriteFile(config, []byte(scrape), 0o600); err != nil {
