@@ -239,8 +239,10 @@ func TestSignInThroughAnOpenIDProvider(t *testing.T) {
 				t.Errorf("got status %d", status)
 			}
 		}
-		if after := len(p.log.String()); after != before {
-			t.Errorf("the log has grown by %d bytes", after-before)
+		for line := range strings.Lines(p.log.String()[before:]) { // engines and the history write there meanwhile
+			if about := strings.ToLower(line); strings.Contains(about, "aaaa") || strings.Contains(about, "sign") || strings.Contains(about, "openid") || strings.Contains(about, "provider") {
+				t.Errorf("the log says %.300s", line)
+			}
 		}
 	})
 	t.Run("the audit log tells who came in and who did not", func(t *testing.T) {
