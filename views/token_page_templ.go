@@ -106,7 +106,7 @@ func tokenPage(p TokenPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<p class=\"charts-note\">Of a token with more than ten requests a second, samples are counted in some, and estimated from the bytes of the others.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<p class=\"charts-note\">The samples of a busy token are counted in some of its requests, and estimated from the bytes of the others.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -30,6 +30,7 @@ type exchange struct {
 	written  int64
 	paced    time.Time // when the client's time to take what is written began
 	lost     error     // the client could not be written to
+	finished bool      // the proxy has not broken off
 	tooLong  bool      // the answer was longer than a rule may get
 
 	// These belong to whoever holds the token's lock.

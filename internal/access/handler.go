@@ -225,10 +225,9 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, a admission) {
 
 	// Ignoring Upgrade refuses it, RFC 9110 section 7.8; some clients offer h2c with every request.
 	r.Header.Del("Upgrade")
-	finished := false
-	defer func() { h.finish(ctx, x, finished) }()
+	defer h.finish(ctx, x)
 	h.proxy.ServeHTTP(x, r)
-	finished = true
+	x.finished = true
 }
 
 // enter waits for a slot of the token and for one of all together. It reports false when it has answered instead.

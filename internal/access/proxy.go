@@ -193,9 +193,9 @@ func ranOut(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Dead
 
 // finish counts how an exchange ended. Unfinished, it panicked: the answer had begun and could not be completed, and net/http
 // breaks the connection off.
-func (h *Handler) finish(ctx context.Context, x *exchange, finished bool) {
+func (h *Handler) finish(ctx context.Context, x *exchange) {
 	switch {
-	case finished:
+	case x.finished:
 		h.metrics.answered(x.admission, x.status)
 	case !x.answered.Load(): // counted where it failed
 	case wasCut(ctx):

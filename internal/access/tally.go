@@ -1,11 +1,14 @@
 package access
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"math"
 	"net/http"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,14 +18,20 @@ import (
 const (
 	// copyEvery is how far apart copies of what a token writes are, and of what it reads.
 	copyEvery = 100 * time.Millisecond
-	// longestCopy is more than vmagent, Prometheus and their like send at once. Of a longer body the beginning stands for the rest.
-	longestCopy = 8 << 20
+	// longestCopy is more than vmagent, Prometheus and their like send at once.
+	longestCopy = 4 << 20
 	// mostHeld bounds the memory of all copies together. While half of it is taken, none is begun.
-	mostHeld = 16 << 20
+	mostHeld = 8 << 20
+	// shortCopy is left of the copy of a body that is longer than longestCopy, and stands for all of it. The same becomes of one that takes
+	// longer than patient while it keeps others out.
+	shortCopy = 256 << 10
+	patient   = time.Second
 	// mostQueued bounds the copies that wait to be counted.
 	mostQueued = 256
 	// restShare is how much longer the worker rests than it works, so that it takes a fiftieth of a CPU at most.
 	restShare = 49
+	// longestRest keeps a count that was itself interrupted, as by SIGSTOP, from putting off all others.
+	longestRest = 30 * time.Second
 	// leastRest bounds how many bodies are copied in a second, since copies cost the requests something, too.
 	leastRest = 5 * time.Millisecond
 	// fading is the weight of what was seen before in a token's samples per byte, with each body that is counted.
@@ -37,12 +46,16 @@ type tally struct {
 	working atomic.Bool
 	metrics *meters
 	log     *slog.Logger
+	faults  quiet
 
-	longest, most int64 // longestCopy and mostHeld, but for tests
+	// longestCopy and so on, but for tests.
+	longest, short int
+	most           int64
+	patient        time.Duration
 }
 
 func newTally(m *meters, log *slog.Logger) *tally {
-	return &tally{queue: make(chan *bodyCopy, mostQueued), metrics: m, log: log, longest: longestCopy, most: mostHeld}
+	return &tally{queue: make(chan *bodyCopy, mostQueued), metrics: m, log: log, longest: longestCopy, short: shortCopy, most: mostHeld, patient: patient}
 }
 
 // sampleCount is how many samples a token has written, or read, since this process began. It is small, since a server may hold it for
@@ -52,6 +65,7 @@ type sampleCount struct {
 	rest    atomic.Uint64 // bytes whose samples are in no total yet
 	perByte atomic.Uint32 // what to expect in them: the bits of a float32, and isKnown
 	copied  atomic.Uint32 // when a body was copied last, in units of copyEvery
+	busy    atomic.Bool   // there is a copy: one token must not keep those of others waiting
 	weight  float32       // of perByte: the bytes that it was found in; belongs to the worker
 }
 
@@ -61,7 +75,7 @@ const isKnown = 1 << 31
 // due reports whether a body is to be copied now, to one caller at a time.
 func (s *sampleCount) due(now time.Time) bool {
 	last, present := s.copied.Load(), uint32(now.UnixNano()/int64(copyEvery)) // whose overflow does no harm
-	return present != last && s.copied.CompareAndSwap(last, present)
+	return present != last && s.copied.CompareAndSwap(last, present) && s.busy.CompareAndSwap(false, true)
 }
 
 // add adds what was found in the copy of a body. When the body is longer, the rest is taken to be alike.
@@ -101,9 +115,13 @@ func samplesOf(a admission) *atomic.Pointer[sampleCount] {
 type bodyCopy struct {
 	tally *tally
 	count *sampleCount
-	of    samples.Body
 	read  bool  // it is an answer
 	bytes int64 // that the body has in all
+
+	mu   sync.Mutex // between the request and late
+	of   samples.Body
+	late *time.Timer
+	over bool // the request has ended
 }
 
 // copyOf gives a place for the copy of the body whose samples are counted, or nil when none is due.
@@ -116,8 +134,14 @@ func (t *tally) copyOf(x *exchange, r *http.Request) *bodyCopy {
 	if !count.due(x.at) {
 		return nil
 	}
-	c := &bodyCopy{tally: t, count: count, of: samples.Body{Path: x.route.Path, Query: strings.Clone(x.query), Whole: true}, read: x.route.Kind == Read}
+	c := &bodyCopy{tally: t, count: count, of: samples.Body{Path: strings.Clone(x.route.Path), Whole: true}, read: x.route.Kind == Read}
+	c.mu.Lock()
+	c.late = time.AfterFunc(t.patient, c.beLate)
+	c.mu.Unlock()
 	if !c.read {
+		if samples.NeedsQuery(c.of.Path) {
+			c.of.Query = strings.Clone(x.query)
+		}
 		c.of.Header = formatHeaders(r.Header)
 		c.add(x.body.head)
 		x.body.copy = c // the rest follows as it is read
@@ -131,14 +155,17 @@ func (t *tally) note(x *exchange) {
 	if x.route.Kind == Read {
 		bytes = x.written
 	}
-	switch c := x.copy; {
+	c := x.copy
+	c.end()
+	switch {
 	case place == nil:
 	case x.refusal != nil || x.status/100 != 2 || bytes == 0: // nothing was stored or read
 		c.drop()
 	case c == nil:
 		orNew(place).rest.Add(uint64(bytes))
 	default:
-		if c.bytes = bytes; x.route.Kind == Read {
+		c.bytes, c.of.Whole = bytes, c.of.Whole && x.finished
+		if c.read {
 			c.of.Header = formatHeaders(x.Header())
 		}
 		t.enqueue(c)
@@ -164,7 +191,7 @@ func (t *tally) work() {
 		case c := <-t.queue:
 			began := time.Now()
 			t.evaluate(c)
-			time.Sleep(max(restShare*time.Since(began), leastRest))
+			time.Sleep(min(max(restShare*time.Since(began), leastRest), longestRest))
 		default:
 			t.working.Store(false)
 			if len(t.queue) == 0 || !t.working.CompareAndSwap(false, true) {
@@ -190,7 +217,9 @@ func (t *tally) evaluate(c *bodyCopy) {
 func (t *tally) find(c *bodyCopy) (n int, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			t.log.Error("counting samples failed; please report this", "path", c.of.Path, "panic", fault)
+			if n, ok := t.faults.next(); ok {
+				t.log.Error("counting samples failed; please report this", "path", c.of.Path, "panic", fault, "stack", string(debug.Stack()), "not_logged_before", n)
+			}
 			err = errors.New("a fault")
 		}
 	}()
@@ -213,16 +242,53 @@ func formatHeaders(h http.Header) http.Header {
 
 // add copies a piece, as far as there is room.
 func (c *bodyCopy) add(p []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !c.of.Whole {
 		return
 	}
-	n := min(len(p), int(c.tally.longest)-len(c.of.Bytes))
+	n := min(len(p), c.tally.longest-len(c.of.Bytes))
 	if c.tally.held.Add(int64(n)) > c.tally.most {
 		c.tally.held.Add(-int64(n))
 		n = 0
 	}
 	c.of.Bytes = append(c.of.Bytes, p[:n]...)
-	c.of.Whole = n == len(p)
+	if n < len(p) {
+		c.shorten()
+	}
+}
+
+// beLate shortens the copy of a request that takes long, as soon as it keeps copies of others out.
+func (c *bodyCopy) beLate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.over:
+	case len(c.of.Bytes) > c.tally.short && c.tally.held.Load() > c.tally.most/2:
+		c.shorten()
+	default:
+		c.late.Reset(c.tally.patient)
+	}
+}
+
+// shorten ends the copy, and gives back most of a long one.
+func (c *bodyCopy) shorten() {
+	c.of.Whole = false
+	if kept := c.tally.short; len(c.of.Bytes) > kept {
+		c.tally.held.Add(int64(kept - len(c.of.Bytes)))
+		c.of.Bytes = bytes.Clone(c.of.Bytes[:kept])
+	}
+}
+
+// end says that the request has ended: nothing changes the copy any more.
+func (c *bodyCopy) end() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.late.Stop()
+	c.over = true
 }
 
 // drop gives back what a copy holds, if there is one.
@@ -232,4 +298,5 @@ func (c *bodyCopy) drop() {
 	}
 	c.tally.held.Add(-int64(len(c.of.Bytes)))
 	c.of.Bytes = nil
+	c.count.busy.Store(false)
 }

@@ -3,8 +3,10 @@ package samples
 import (
 	"errors"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -83,6 +85,50 @@ func TestHardBodiesAreReadToTheirEnd(t *testing.T) {
 				_, _ = count(b)
 			})
 		})
+	}
+}
+
+// repeated are pieces that fill a body: each costs as little to send, and as much to keep, as can be.
+var repeated = map[string]string{
+	"Zabbix tags": `{"item_tags":[` + "\x00" + `{"":0},`, "Zabbix arrays": `{"item_tags":[` + "\x00" + `[],`, "Zabbix lines": "\x00{}\n",
+	"events": `[{"Events":[` + "\x00" + `{"":0},`, "values": `{"metric":{"a":"b"},"values":[` + "\x00" + `1,`, "points": `{"series":[{"points":[` + "\x00" + `[1],`,
+	"results": `{"data":{"result":[` + "\x00" + `{"value":[]},`, "lines": "\x00a b\n", "columns": "\x00,", "series": "\x00\x0a\x00",
+}
+
+func TestALargeBodyTakesLittleMemory(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
+	const size = 1 << 20
+	for name, pattern := range repeated {
+		before, piece, _ := strings.Cut(pattern, "\x00")
+		frame := zstdFrame(t, []byte(before+strings.Repeat(piece, size/len(piece))))
+		eachFormat(func(b Body, count func(Body) (int, error)) {
+			b.Header.Set("Content-Encoding", "zstd")
+			b.Bytes = []byte(frame)
+			if most := highestHeap(func() { _, _ = count(b) }); most > 16*size {
+				t.Errorf("%s to %s, %d bytes: %d MB", name, b.Path, len(frame), most>>20)
+			}
+		})
+	}
+}
+
+// highestHeap gives about how much the heap grows while f runs.
+func highestHeap(f func()) uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before, most, done := m.HeapAlloc, uint64(0), make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	for {
+		runtime.ReadMemStats(&m)
+		most = max(most, m.HeapAlloc-min(before, m.HeapAlloc))
+		select {
+		case <-done:
+			return most
+		case <-time.After(2 * time.Millisecond):
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package samples
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -80,9 +81,10 @@ func endOfLabels(p []byte) int {
 	return -1
 }
 
+// isNumber takes those that are too large or small, which VictoriaMetrics makes infinite or 0, but not Go's other ways to write numbers.
 func isNumber(p []byte) bool {
 	_, err := strconv.ParseFloat(string(p), 64)
-	return err == nil
+	return (err == nil || errors.Is(err, strconv.ErrRange)) && !bytes.ContainsAny(p, "xX_")
 }
 
 // influx counts the samples in InfluxDB's line protocol: each field is one, and text, too, which VictoriaMetrics stores as 0.
