@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -230,6 +231,12 @@ func TestSignInThroughAnOpenIDProvider(t *testing.T) {
 		if status, _, text := arrived(t, r, err); status != http.StatusUnauthorized || !strings.Contains(text, "did not sign you in") {
 			t.Errorf("got status %d:\n%s", status, text)
 		}
+		eventually(t, "the log tells it", func() error {
+			if !strings.Contains(p.log.String(), "access_denied") {
+				return errors.New("it does not")
+			}
+			return nil
+		})
 	})
 	t.Run("strangers with invented answers write nothing into the log", func(t *testing.T) {
 		before := len(p.log.String())

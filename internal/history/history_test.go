@@ -32,6 +32,7 @@ type kept struct {
 	dir    string
 	system *engine.System
 	page   atomic.Pointer[string] // what the next push keeps
+	at     time.Time              // what is written is of this time; zero: of the present
 }
 
 func newKept(t *testing.T) *kept {
@@ -86,7 +87,11 @@ func (k *kept) write(series string, samples ...float64) {
 func (k *kept) writeUntil(ago time.Duration, series string, samples ...float64) {
 	k.t.Helper()
 	var text strings.Builder
-	last := time.Now().Add(-ago)
+	now := time.Now()
+	if !k.at.IsZero() {
+		now = k.at
+	}
+	last := now.Add(-ago)
 	for i, v := range samples {
 		fmt.Fprintf(&text, "%s %g %d\n", series, v, last.Add(time.Duration(i+1-len(samples))*10*time.Second).UnixMilli())
 	}
@@ -165,6 +170,7 @@ func find(charts gatehouse.Charts, chart, label string) ([]float64, error) {
 func TestChartsAreOfTheDeploymentOrTokenThatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	k := newKept(t)
+	k.at = time.Now() // else a point could lie between two series that are divided by each other
 	for i, id := range []string{someID, otherID} {
 		d, n := `deployment_id="`+id+`"`, float64(1+99*i)
 		k.write(`gatehouse_deployment_bytes_in_total{`+d+`}`, 0, 300*n, 300*n)
