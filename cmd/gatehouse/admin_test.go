@@ -71,6 +71,21 @@ func TestAPIKeysOnTheCommandLine(t *testing.T) {
 	}
 }
 
+func TestAnInvitationBeforeThereIsAnAdminWarns(t *testing.T) {
+	t.Parallel()
+	dir := connected(t)
+	const warning = "There is no admin"
+	invite := []string{"user", "invite", "--email", "ana@example.com", "--role", "editor"}
+	if r := command(t, dir, "", invite...); r.code != 0 || !strings.Contains(r.err, warning) || !strings.Contains(r.out, "/invite?code=") {
+		t.Errorf("without an admin: %+v", r)
+	}
+	addUser(t, dir, "root@example.com", "admin")
+	invite[3] = "bob@example.com"
+	if r := command(t, dir, "", invite...); r.code != 0 || r.err != "" {
+		t.Errorf("with an admin: %+v", r)
+	}
+}
+
 func TestUsersOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	dir := connected(t)

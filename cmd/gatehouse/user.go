@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,9 @@ func (k *userCreate) Run(ctx context.Context, c *commands, s *streams) error {
 	}
 	return c.withNewData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
 		u, err := ctl.CreateUser(ctx, actor, control.NewUser{Email: k.Email, Role: gatehouse.Role(k.Role), Password: password})
+		if err == nil {
+			err = s.warnWithoutAdmin(ctx, ctl, actor)
+		}
 		if err != nil {
 			return err
 		}
@@ -51,6 +55,18 @@ func (k *userCreate) Run(ctx context.Context, c *commands, s *streams) error {
 		_, err = fmt.Fprintln(s.out, u.ID)
 		return err
 	})
+}
+
+// warnWithoutAdmin tells how to get an admin: the link for the first one works only until there is a user of any role.
+func (s *streams) warnWithoutAdmin(ctx context.Context, ctl *control.Control, actor gatehouse.Actor) error {
+	users, err := ctl.Users(ctx, actor)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(users, func(u gatehouse.User) bool { return u.Role == gatehouse.Admin }) {
+		fmt.Fprintln(s.err, "There is no admin, and the link in the server's log for making the first one does not work any more. Make one with: gatehouse user create --email ADDRESS --role admin")
+	}
+	return nil
 }
 
 // readPassword asks a person without showing what is typed, or reads one line from a pipe. Passwords are never arguments: every
@@ -193,6 +209,9 @@ type userInvite struct {
 func (k *userInvite) Run(ctx context.Context, c *commands, s *streams) error {
 	return c.withNewData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
 		u, code, err := ctl.InviteUser(ctx, actor, k.Email, gatehouse.Role(k.Role))
+		if err == nil {
+			err = s.warnWithoutAdmin(ctx, ctl, actor)
+		}
 		if err != nil {
 			return err
 		}

@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// copyEvery is how far apart copies of what a token writes are, and of what it reads.
-	copyEvery = 100 * time.Millisecond
 	// longestCopy is more than vmagent, Prometheus and their like send at once.
 	longestCopy = 4 << 20
 	// mostHeld bounds the memory of all copies together. While half of it is taken, none is begun.
@@ -32,14 +30,15 @@ const (
 	restShare = 49
 	// longestRest keeps a count that was itself interrupted, as by SIGSTOP, from putting off all others.
 	longestRest = 30 * time.Second
-	// leastRest bounds how many bodies are copied in a second, since copies cost the requests something, too.
-	leastRest = 5 * time.Millisecond
+	// leastRest and mostCopied bound how many bodies, and bytes of them, are copied in a second, since copies cost the requests something, too.
+	leastRest  = 5 * time.Millisecond
+	mostCopied = 16 << 20
 	// fading is the weight of what was seen before in a token's samples per byte, with each body that is counted.
 	fading = 0.9
 )
 
-// tally counts how many samples tokens write and read. A request's path must not parse bodies, so it copies one of each token now and
-// then, and a worker beside it counts the samples in the copy. Those of the other bodies are estimated from their bytes.
+// tally counts how many samples tokens write and read. A request's path must not parse bodies, so it copies one of each token at a time,
+// and a worker beside it counts the samples in the copy. Those of the other bodies are estimated from their bytes.
 type tally struct {
 	queue   chan *bodyCopy
 	held    atomic.Int64 // bytes of copies
@@ -64,7 +63,6 @@ type sampleCount struct {
 	total   atomic.Uint64
 	rest    atomic.Uint64 // bytes whose samples are in no total yet
 	perByte atomic.Uint32 // what to expect in them: the bits of a float32, and isKnown
-	copied  atomic.Uint32 // when a body was copied last, in units of copyEvery
 	busy    atomic.Bool   // there is a copy: one token must not keep those of others waiting
 	weight  float32       // of perByte: the bytes that it was found in; belongs to the worker
 }
@@ -72,11 +70,8 @@ type sampleCount struct {
 // isKnown is the place of the sign, which samples per byte do not have.
 const isKnown = 1 << 31
 
-// due reports whether a body is to be copied now, to one caller at a time.
-func (s *sampleCount) due(now time.Time) bool {
-	last, present := s.copied.Load(), uint32(now.UnixNano()/int64(copyEvery)) // whose overflow does no harm
-	return present != last && s.copied.CompareAndSwap(last, present) && s.busy.CompareAndSwap(false, true)
-}
+// begin reports whether a body may be copied now. The one that was told so must end the copy.
+func (s *sampleCount) begin() bool { return !s.busy.Load() && s.busy.CompareAndSwap(false, true) }
 
 // add adds what was found in the copy of a body. When the body is longer, the rest is taken to be alike.
 func (s *sampleCount) add(found, copied, bytes int64) {
@@ -124,14 +119,14 @@ type bodyCopy struct {
 	over bool // the request has ended
 }
 
-// copyOf gives a place for the copy of the body whose samples are counted, or nil when none is due.
+// copyOf gives a place for the copy of the body whose samples are counted, or nil when there is none now.
 func (t *tally) copyOf(x *exchange, r *http.Request) *bodyCopy {
 	place := samplesOf(x.admission)
 	if place == nil || len(t.queue) == cap(t.queue) || t.held.Load() > t.most/2 {
 		return nil
 	}
 	count := orNew(place)
-	if !count.due(x.at) {
+	if !count.begin() {
 		return nil
 	}
 	c := &bodyCopy{tally: t, count: count, of: samples.Body{Path: strings.Clone(x.route.Path), Whole: true}, read: x.route.Kind == Read}
@@ -189,9 +184,9 @@ func (t *tally) work() {
 	for {
 		select {
 		case c := <-t.queue:
-			began := time.Now()
+			began, copied := time.Now(), len(c.of.Bytes)
 			t.evaluate(c)
-			time.Sleep(min(max(restShare*time.Since(began), leastRest), longestRest))
+			time.Sleep(min(max(restShare*time.Since(began), leastRest, time.Duration(copied)*time.Second/mostCopied), longestRest))
 		default:
 			t.working.Store(false)
 			if len(t.queue) == 0 || !t.working.CompareAndSwap(false, true) {
