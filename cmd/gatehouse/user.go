@@ -43,18 +43,25 @@ func (k *userCreate) Run(ctx context.Context, c *commands, s *streams) error {
 	}
 	return c.withNewData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
 		u, err := ctl.CreateUser(ctx, actor, control.NewUser{Email: k.Email, Role: gatehouse.Role(k.Role), Password: password})
-		if err == nil {
-			err = s.warnWithoutAdmin(ctx, ctl, actor)
-		}
 		if err != nil {
 			return err
 		}
-		if k.JSON {
-			return printJSON(s.out, userOut(u))
-		}
-		_, err = fmt.Fprintln(s.out, u.ID)
-		return err
+		return s.printUser(ctx, ctl, actor, userOut(u), k.JSON, u.ID)
 	})
+}
+
+// printUser prints a user who was just made, and then warns when there is no admin: a one-time link is shown whatever comes after it.
+func (s *streams) printUser(ctx context.Context, ctl *control.Control, actor gatehouse.Actor, out userJSON, asJSON bool, line string) error {
+	var err error
+	if asJSON {
+		err = printJSON(s.out, out)
+	} else {
+		_, err = fmt.Fprintln(s.out, line)
+	}
+	if err != nil {
+		return err
+	}
+	return s.warnWithoutAdmin(ctx, ctl, actor)
 }
 
 // warnWithoutAdmin tells how to get an admin: the link for the first one works only until there is a user of any role.
@@ -209,19 +216,12 @@ type userInvite struct {
 func (k *userInvite) Run(ctx context.Context, c *commands, s *streams) error {
 	return c.withNewData(ctx, func(ctl *control.Control, actor gatehouse.Actor) error {
 		u, code, err := ctl.InviteUser(ctx, actor, k.Email, gatehouse.Role(k.Role))
-		if err == nil {
-			err = s.warnWithoutAdmin(ctx, ctl, actor)
-		}
 		if err != nil {
 			return err
 		}
-		if k.JSON {
-			out := userOut(u)
-			out.Link = k.link(c, code)
-			return printJSON(s.out, out)
-		}
-		_, err = fmt.Fprintln(s.out, k.link(c, code))
-		return err
+		out := userOut(u)
+		out.Link = k.link(c, code)
+		return s.printUser(ctx, ctl, actor, out, k.JSON, out.Link)
 	})
 }
 

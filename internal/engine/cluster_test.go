@@ -193,16 +193,22 @@ func TestAHungProgramOfAClusterIsNamedAndLeftAlone(t *testing.T) {
 	awaitIn(t, w, "0", "last_second")
 }
 
-func TestAClusterEndsWithAKilledGatehouseAndLosesNothing(t *testing.T) {
+// clusterOfAnother has a cluster run by a Gatehouse that is to be killed, and gives the one that comes after it, and the cluster's processes.
+func clusterOfAnother(t *testing.T) (parent *os.Process, e *Endpoint, w *watched, pids []int) {
+	t.Helper()
 	dir, dataDir := clusterDir(t), t.TempDir()
 	t.Setenv("ENGINE_TEST_CLUSTER", "1")
 	t.Setenv("ENGINE_TEST_DIR", dir)
-	parent, e := killedGatehouse(t, dataDir)
-	w := supervise(t, dir, dataDir)
-	var pids []int
+	parent, e = killedGatehouse(t, dataDir)
+	w = supervise(t, dir, dataDir)
 	for _, p := range gatehouse.Cluster.Programs() {
 		pids = append(pids, w.programPID(t, p))
 	}
+	return parent, e, w, pids
+}
+
+func TestAClusterEndsWithAKilledGatehouseAndLosesNothing(t *testing.T) {
+	parent, e, w, pids := clusterOfAnother(t)
 	for i := range 10 {
 		writeTo(t, e, "0", fmt.Sprintf("last_second_%d", i))
 	}

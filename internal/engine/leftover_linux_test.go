@@ -41,15 +41,7 @@ func TestALeftoverEngineIsEndedAtTheNextStartAndLosesNothing(t *testing.T) {
 
 func TestALeftoverClusterIsEndedAtTheNextStartAndLosesNothing(t *testing.T) {
 	adoptOrphans(t)
-	dir, dataDir := clusterDir(t), t.TempDir()
-	t.Setenv("ENGINE_TEST_CLUSTER", "1")
-	t.Setenv("ENGINE_TEST_DIR", dir)
-	parent, e := killedGatehouse(t, dataDir)
-	w := supervise(t, dir, dataDir)
-	var pids []int
-	for _, p := range gatehouse.Cluster.Programs() {
-		pids = append(pids, w.programPID(t, p))
-	}
+	parent, e, w, pids := clusterOfAnother(t)
 	writeTo(t, e, "0", "last_second")
 	for _, pid := range pids {
 		syscall.Kill(pid, syscall.SIGSTOP) // so that it does not hear that its Gatehouse is gone
